@@ -1,1 +1,49 @@
-//! Placeholder.
+//! The pure core of the Fanfare push server.
+//!
+//! The hub keeps one log; a topic is a named sub-sequence of it; a subscriber is a cursor into it,
+//! never a queue. This crate knows neither sockets nor files nor the clock: time is an argument,
+//! waiting is a [`std::task::Waker`], and storage is whatever implements [`Log`].
+//!
+//! In reading order:
+//!
+//! - [`limits`]: every bound of the hub, with its default and its reason;
+//! - [`position`]: `Seq`, `Epoch` and the event id that is made of them;
+//! - [`topic`] and [`pattern`]: what can be published to and what can be subscribed to;
+//! - [`event`]: an event before and after the log took it in;
+//! - [`retention`]: the rule for dropping history;
+//! - [`log`]: the trait that every storage implements, and its errors;
+//! - [`window`]: events in memory, in order, with an index by topic;
+//! - [`memory`]: the log that is nothing but a window;
+//! - [`subscription`]: what a subscriber asks for, and the gap it is told about;
+//! - [`cursor`]: where a subscriber stands;
+//! - [`wakeups`]: who waits for which topic;
+//! - [`hub`]: publish and subscribe.
+
+pub mod cursor;
+pub mod event;
+pub mod hub;
+pub mod limits;
+pub mod log;
+pub mod memory;
+pub mod pattern;
+pub mod position;
+pub mod retention;
+pub mod subscription;
+pub mod topic;
+pub mod wakeups;
+pub mod window;
+
+pub use cursor::{Cursor, Step};
+pub use event::{Event, EventType, EventTypeError, NewEvent, Timestamp};
+pub use hub::{Hub, Page, Publication, PublishError, SubscribeError, Subscribed};
+pub use limits::Limits;
+pub use log::{
+    AppendError, Batch, Durability, IdempotencyKey, Log, ReadBudget, Receipt, Slice, TopicStatus,
+};
+pub use memory::MemoryLog;
+pub use pattern::{Selector, SelectorError, TopicPattern};
+pub use position::{Epoch, EventId, Seq};
+pub use retention::{Retention, RetentionRules};
+pub use subscription::{Gap, GapReason, Resume, Selection, SelectionError, Start, Subscription};
+pub use topic::{TopicError, TopicName};
+pub use wakeups::SubscriberId;

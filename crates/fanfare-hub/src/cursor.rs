@@ -1,0 +1,173 @@
+//! A subscriber: where it stands in the log, and nothing else.
+//!
+//! Replay and live are the same loop: give what lies after the cursor; at the tail, wait. There is
+//! no hand-over between the two, so there is no seam.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_util::task::AtomicWaker;
+
+use crate::hub::Shared;
+use crate::log::{Pending, ReadBudget, ReadRequest, Reading, Slice};
+use crate::position::{EventId, Seq};
+use crate::subscription::{Gap, GapReason, Selection};
+use crate::wakeups::SubscriberId;
+
+/// What a subscriber is to be told next.
+#[derive(Debug)]
+pub enum Step {
+    /// Something that was asked for is gone. Comes before the events that follow it.
+    Gap(Gap),
+    /// Events, at least one.
+    Events(Slice),
+    /// Every topic of the subscription has ended, and all of it was given.
+    Over,
+}
+
+/// Where a subscriber stands. Costs the same however slow it is.
+///
+/// Invariants:
+/// - every event of the selection up to `after` was given or was told as a gap;
+/// - `after` never falls.
+pub struct Cursor {
+    shared: Arc<Shared>,
+    id: SubscriberId,
+    selection: Arc<Selection>,
+    after: Seq,
+    trims_seen: u64,
+    /// Told before anything else.
+    gap: Option<Gap>,
+    /// Read together with a gap that has to be told first.
+    held: Option<Slice>,
+    /// A read that waits for storage.
+    fetch: Option<Pending<Slice>>,
+    waker: Arc<AtomicWaker>,
+}
+
+impl Cursor {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        id: SubscriberId,
+        selection: Arc<Selection>,
+        waker: Arc<AtomicWaker>,
+    ) -> Self {
+        Self {
+            shared,
+            id,
+            selection,
+            after: Seq::ZERO,
+            trims_seen: 0,
+            gap: None,
+            held: None,
+            fetch: None,
+            waker,
+        }
+    }
+
+    /// Puts a new cursor where its subscription starts.
+    pub(crate) fn place(&mut self, after: Seq, trims_seen: u64, gap: Option<Gap>) {
+        self.after = after;
+        self.trims_seen = trims_seen;
+        self.gap = gap;
+    }
+
+    /// Which subscriber this is.
+    #[must_use]
+    pub fn id(&self) -> SubscriberId {
+        self.id
+    }
+
+    /// Where the cursor stands: the id that a client resumes with.
+    #[must_use]
+    pub fn position(&self) -> EventId {
+        EventId {
+            epoch: self.shared.log.epoch(),
+            seq: self.after,
+        }
+    }
+
+    /// The gap that will be told first, if any.
+    #[must_use]
+    pub fn opening_gap(&self) -> Option<&Gap> {
+        self.gap.as_ref()
+    }
+
+    /// What lies after the cursor; pending at the tail.
+    ///
+    /// # Cancel safety
+    /// What was not returned is returned by the next call.
+    pub fn poll_step(&mut self, cx: &mut Context<'_>, budget: ReadBudget) -> Poll<Step> {
+        if let Some(gap) = self.gap.take() {
+            return Poll::Ready(Step::Gap(gap));
+        }
+        // Register first, look afterwards: an event that becomes visible in between wakes us.
+        self.waker.register(cx.waker());
+        let slice = match self.held.take() {
+            Some(slice) => slice,
+            None => ready!(self.poll_slice(cx, budget)),
+        };
+        assert!(slice.after >= self.after, "a cursor never falls");
+        self.trims_seen = slice.trims_seen;
+        if slice.overtaken.is_some() {
+            return Poll::Ready(Step::Gap(self.hold(slice)));
+        }
+        self.after = slice.after;
+        if !slice.events.is_empty() {
+            return Poll::Ready(Step::Events(slice));
+        }
+        if slice.is_over {
+            return Poll::Ready(Step::Over);
+        }
+        if slice.has_more {
+            // A turn that only passed over events of others: let the others run too.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Keeps a slice until the gap before it is told.
+    fn hold(&mut self, mut slice: Slice) -> Gap {
+        let epoch = self.shared.log.epoch();
+        let id = |seq| EventId { epoch, seq };
+        let resumes_after = slice
+            .events
+            .first()
+            .map_or(slice.after, |event| event.seq.previous());
+        let gap = Gap {
+            reason: GapReason::Slow,
+            asked: id(self.after).to_string(),
+            oldest: id(slice.overtaken.take().unwrap_or(slice.after)),
+            resumes_after: id(resumes_after),
+        };
+        self.held = Some(slice);
+        gap
+    }
+
+    fn poll_slice(&mut self, cx: &mut Context<'_>, budget: ReadBudget) -> Poll<Slice> {
+        if self.fetch.is_none() {
+            let request = ReadRequest {
+                selection: Arc::clone(&self.selection),
+                after: self.after,
+                trims_seen: self.trims_seen,
+                budget,
+            };
+            match self.shared.log.read(&request) {
+                Reading::Ready(slice) => return Poll::Ready(slice),
+                Reading::Later(fetch) => self.fetch = Some(fetch),
+            }
+        }
+        let Some(fetch) = &mut self.fetch else {
+            return Poll::Pending;
+        };
+        let slice = ready!(fetch.as_mut().poll(cx));
+        self.fetch = None;
+        Poll::Ready(slice)
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.shared.wakeups.detach(self.id, &self.selection);
+    }
+}

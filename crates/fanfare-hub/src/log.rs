@@ -1,0 +1,223 @@
+//! The `Log` trait: what the hub needs of a storage, be it memory, segments on disk or a cluster.
+//!
+//! ```text
+//!   trimmed        kept                                not yet visible
+//! ----------|------------------------------------|---------------------->  seq
+//!         floor                                 last
+//! ```
+//!
+//! Rules for whoever implements it:
+//! - an event MUST be durable to the stated level before `read` returns it and before `append`
+//!   answers; both see the same events;
+//! - seqs MUST be dense and rise within an epoch, whatever the wall clock does;
+//! - a batch MUST be stored whole or not at all;
+//! - observers MUST be called after the events became visible.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::event::{Encoded, Event, Kind, Timestamp};
+use crate::position::{Epoch, EventId, Seq};
+use crate::subscription::{Gap, Selection, Start};
+use crate::topic::TopicName;
+
+/// A future that can be kept and moved between threads.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What an acknowledged event survives. The operator's choice, named in every publish answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: it lives as long as the process.
+    Memory,
+}
+
+impl Durability {
+    /// The level as it is named to publishers and operators.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// What makes a retried publish safe: the publisher's key, and which request it was used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key, unique within its topic.
+    pub key: String,
+    /// Which event of a streamed body; 0 for a body that is stored whole.
+    pub part: u64,
+    /// Digest of the request, so that a key that is used for something else is noticed.
+    pub fingerprint: [u8; 32],
+}
+
+/// Events of one topic that are stored whole or not at all.
+#[derive(Debug)]
+pub struct Batch {
+    /// Where they are published.
+    pub topic: TopicName,
+    /// The encoded blocks, in order, each with its kind.
+    pub events: Vec<(Encoded, Kind)>,
+    /// Makes the batch safe to retry.
+    pub idempotency: Option<IdempotencyKey>,
+    /// When the hub accepted them.
+    pub time: Timestamp,
+}
+
+/// The log's word that a batch is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The id of the last event stored.
+    pub id: EventId,
+    /// How many events the publisher handed in; the mark of a topic's end is not counted.
+    pub count: u64,
+    /// What they survive.
+    pub durability: Durability,
+    /// Whether an earlier request with the same idempotency key had stored them already.
+    pub is_replayed: bool,
+}
+
+/// Why a batch was not stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The topic was ended.
+    #[error("the topic was ended: publish to another one, or DELETE it to start anew")]
+    TopicEnded,
+    /// The idempotency key was used for another request.
+    #[error("this idempotency key was used for another request: use a new key for each event")]
+    KeyReused,
+    /// There are as many topics as the hub allows.
+    #[error("the hub holds as many topics as it may ({0}): retire some, or raise the limit")]
+    TooManyTopics(usize),
+    /// The storage cannot take it now; nothing was stored.
+    #[error("the log cannot store events now: {0}")]
+    Unavailable(String),
+}
+
+/// How much one read may return.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBudget {
+    /// Bytes of frames; one larger event is returned all the same.
+    pub bytes: usize,
+    /// Events.
+    pub events: usize,
+}
+
+/// What a cursor asks the log.
+#[derive(Clone, Debug)]
+pub struct ReadRequest {
+    /// The topics and patterns to read.
+    pub selection: Arc<Selection>,
+    /// Everything up to here was read.
+    pub after: Seq,
+    /// The trims that the cursor knows of; see [`Slice::trims_seen`].
+    pub trims_seen: u64,
+    /// How much to return.
+    pub budget: ReadBudget,
+}
+
+/// What lies after a cursor.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// Events of the selection, in seq order.
+    pub events: Vec<Arc<Event>>,
+    /// Where the cursor stands now: nothing of the selection lies between the last event and here.
+    pub after: Seq,
+    /// Trims counted so far. Events trimmed later than this count were still the cursor's to read.
+    pub trims_seen: u64,
+    /// Events of the selection were dropped before the cursor could read them; this is the oldest
+    /// that is left, or the tail.
+    pub overtaken: Option<Seq>,
+    /// Whether there was more than the budget allowed.
+    pub has_more: bool,
+    /// Whether every topic of the selection has ended and nothing of it is left to read.
+    pub is_over: bool,
+}
+
+/// A read that is done, or one that has to fetch from storage first.
+pub enum Reading {
+    /// Served from memory.
+    Ready(Slice),
+    /// Below the in-memory tail; poll it, then ask again.
+    Later(Pending<Slice>),
+}
+
+/// Where a subscription starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The cursor's first place: everything up to here counts as read.
+    pub after: Seq,
+    /// What was asked for and is not there.
+    pub gap: Option<Gap>,
+    /// See [`Slice::trims_seen`].
+    pub trims_seen: u64,
+    /// Whether nothing can ever follow.
+    pub is_over: bool,
+}
+
+/// What is known of one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicStatus {
+    /// Its name.
+    pub topic: TopicName,
+    /// The oldest event kept.
+    pub oldest: Option<Seq>,
+    /// The newest event kept.
+    pub newest: Option<Seq>,
+    /// Events kept.
+    pub events: u64,
+    /// What they count against retention by bytes.
+    pub bytes: u64,
+    /// Whether the topic was ended.
+    pub is_ended: bool,
+}
+
+/// Hears of events as they become visible.
+pub trait Observer: Send + Sync {
+    /// The topic has something new for those who wait at the tail.
+    fn visible(&self, topic: &TopicName);
+    /// Everybody should look again: topics were forgotten or the log changed under them.
+    fn changed(&self);
+}
+
+/// The log of the hub.
+pub trait Log: Send + Sync + 'static {
+    /// The present incarnation.
+    fn epoch(&self) -> Epoch;
+
+    /// The newest visible event, over all topics.
+    fn last(&self) -> Seq;
+
+    /// What acknowledged events survive.
+    fn durability(&self) -> Durability;
+
+    /// Stores a batch. The work goes on when the future is dropped.
+    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>>;
+
+    /// Reads what lies after a cursor.
+    fn read(&self, request: &ReadRequest) -> Reading;
+
+    /// Finds where a subscription starts. A lookup, never a scan of what lies before.
+    fn locate(&self, selection: &Selection, start: &Start, now: Timestamp) -> Located;
+
+    /// What is known of a topic; `None` when nothing was ever published to it or all is forgotten.
+    fn topic(&self, name: &TopicName) -> Option<TopicStatus>;
+
+    /// Topics in the order of their names, after the given one.
+    fn topics(&self, after: Option<&TopicName>, limit: usize) -> Vec<TopicStatus>;
+
+    /// Drops a topic's history and its end. Answers how many events were dropped.
+    fn forget(&self, name: &TopicName) -> Pending<Result<u64, AppendError>>;
+
+    /// Applies retention by age. Call it every second or so.
+    fn trim(&self, now: Timestamp);
+
+    /// Whether a batch could be stored now; the reason when it could not.
+    fn writable(&self) -> Result<(), AppendError>;
+
+    /// Registers who is told of new events. Called once, by the hub.
+    fn observe(&self, observer: Arc<dyn Observer>);
+}
