@@ -10,7 +10,8 @@ use crate::{
 /// The default bound on one event: 16 MiB, above the 14 MB events that other suites send.
 pub const MAX_EVENT_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
 
-const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+const MARK_BYTES: usize = 3;
+const BYTE_ORDER_MARK: [u8; MARK_BYTES] = [0xEF, 0xBB, 0xBF];
 
 /// What the decoder hands to the sink, borrowed for the length of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -407,8 +408,9 @@ impl Decoder {
                 Place::Start { mark_bytes } => match BYTE_ORDER_MARK.get(mark_bytes) {
                     Some(expected) if *expected == first => {
                         rest = tail;
-                        self.place = Place::Start {
-                            mark_bytes: mark_bytes + 1,
+                        self.place = match mark_bytes + 1 {
+                            MARK_BYTES => Place::LineStart,
+                            mark_bytes => Place::Start { mark_bytes },
                         };
                     }
                     // Half a mark is the beginning of a field name that nobody knows.

@@ -1,0 +1,14 @@
+//! Tests of the crate's public face, in one binary.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a failed unwrap is the failed test"
+)]
+
+mod allocation;
+mod bounds;
+mod differential;
+mod oracle;
+mod seen;
+mod table;
+mod wire;
