@@ -1,0 +1,371 @@
+//! Following topics: what to ask for, and the driver that keeps a stream alive until it is over.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use fanfare_sse::MAX_EVENT_BYTES_DEFAULT;
+use futures_core::Stream;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::address::AddressError;
+use crate::attempt::{Answer, Attempt, Failure, OpenStream};
+use crate::backoff::{RetryPolicy, dice};
+use crate::client::Client;
+use crate::event::{Event, Update};
+use crate::form::Output;
+use crate::history::History;
+use crate::loss::Loss;
+use crate::machine::{Machine, Next, Patience, State};
+use crate::problem::Problem;
+
+/// Bytes that are decoded at once: what lies decoded in memory stays a small multiple of it, however
+/// tiny the events, and one larger event.
+const PIECE_BYTES: usize = 8 << 10;
+
+/// From the request to the head of the answer. A hub answers at once; a proxy may wake a machine.
+const HEAD_MAX: Duration = Duration::from_secs(30);
+
+/// Silence after which a stream is taken for dead: three heartbeats of 15 s.
+const IDLE_MAX: Duration = Duration::from_secs(45);
+
+/// Why a subscriber stopped for good.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The hub refused in a way that another try would not change.
+    #[error("{0}")]
+    Refused(#[source] Problem),
+    /// The answer is no stream.
+    #[error("{address} answered `{content_type}`, which is no event stream")]
+    NoStream {
+        /// The URL that answered.
+        address: String,
+        /// Its content type.
+        content_type: String,
+    },
+    /// The redirects lead nowhere, or never end.
+    #[error("the redirect to `{0}` cannot be followed")]
+    Redirect(String),
+    /// The tries that the policy allows are used up.
+    #[error("{0}")]
+    GaveUp(#[source] Loss),
+}
+
+/// What to follow, and how; made by [`Client::subscribe`].
+#[derive(Debug, Clone)]
+#[must_use = "a subscription is nothing until it is opened"]
+pub struct Subscribe {
+    client: Client,
+    topics: Vec<String>,
+    history: Option<History>,
+    last_event_id: String,
+    accept: &'static str,
+    policy: RetryPolicy,
+    patience: Patience,
+    event_bytes_max: usize,
+}
+
+impl Subscribe {
+    pub(crate) fn new(client: Client, topic: String) -> Self {
+        Self {
+            client,
+            topics: vec![topic],
+            history: None,
+            last_event_id: String::new(),
+            accept: crate::form::EVENT_STREAM,
+            policy: RetryPolicy::default(),
+            patience: Patience {
+                head: HEAD_MAX,
+                idle: IDLE_MAX,
+            },
+            event_bytes_max: MAX_EVENT_BYTES_DEFAULT,
+        }
+    }
+
+    /// Follows another topic or pattern on the same stream.
+    pub fn and(mut self, topic: impl Into<String>) -> Self {
+        self.topics.push(topic.into());
+        self
+    }
+
+    /// Starts in the past instead of at the tail.
+    pub fn history(mut self, history: History) -> Self {
+        self.history = Some(history);
+        self
+    }
+
+    /// Resumes after an event id, which wins over the history.
+    pub fn resume_after(mut self, id: impl Into<String>) -> Self {
+        self.last_event_id = id.into();
+        self
+    }
+
+    /// Prefers envelopes, in which each event carries its topic and time.
+    pub fn with_envelopes(mut self) -> Self {
+        self.accept = "application/x-ndjson, text/event-stream;q=0.5";
+        self
+    }
+
+    /// Tries again as `policy` says; by default for ever.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Takes a stream for dead after so much silence; by default 45 s, three heartbeats of a hub.
+    pub fn idle_timeout(mut self, silence: Duration) -> Self {
+        self.patience.idle = silence;
+        self
+    }
+
+    /// Drops events whose data (or envelope) is longer; by default 16 MiB.
+    pub fn event_bytes_max(mut self, bytes: usize) -> Self {
+        self.event_bytes_max = bytes;
+        self
+    }
+
+    /// Makes the subscriber. It connects when it is first asked for an update.
+    ///
+    /// # Errors
+    /// A topic is empty.
+    pub fn open(self) -> Result<Subscriber, AddressError> {
+        let mut open_topics = Some(self.topics.clone());
+        if self
+            .topics
+            .iter()
+            .any(|topic| topic.split('/').any(|part| part.starts_with('*')))
+        {
+            // A pattern may still match topics that do not exist yet: only the hub knows its end.
+            open_topics = None;
+        }
+        let attempt = Attempt {
+            target: self.client.subscription(&self.topics, self.history)?,
+            client: self.client,
+            accept: self.accept,
+            last_event_id: self.last_event_id,
+            event_bytes_max: self.event_bytes_max,
+        };
+        Ok(Subscriber {
+            machine: Machine::new(self.policy, self.patience),
+            link: Link::Idle,
+            updates: VecDeque::new(),
+            failure: None,
+            delivered_id: attempt.last_event_id.clone(),
+            attempt,
+            open_topics,
+        })
+    }
+}
+
+/// A stream of [`Update`]s that reconnects and resumes by itself. Dropping it hangs up.
+#[derive(Debug)]
+pub struct Subscriber {
+    machine: Machine,
+    /// The request to repeat; its `last_event_id` is where the next one resumes.
+    attempt: Attempt,
+    link: Link,
+    /// Decoded and not yet handed over.
+    updates: VecDeque<Update>,
+    /// The error to hand over once, after the updates.
+    failure: Option<SubscribeError>,
+    /// The id of what was handed over last.
+    delivered_id: String,
+    /// The topics that have not ended; `None` when a pattern is among them.
+    open_topics: Option<Vec<String>>,
+}
+
+/// The subscriber's end of the wire.
+enum Link {
+    Idle,
+    Asking(Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>),
+    Reading(Box<OpenStream>),
+}
+
+impl Subscriber {
+    /// Answers where the subscriber stands.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        self.machine.state()
+    }
+
+    /// The position after everything that was handed over; empty when the server gave none.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        &self.delivered_id
+    }
+
+    /// Waits for the next update. `None` says that the topics ended, for good.
+    ///
+    /// # Errors
+    /// Once, when another try makes no sense; `None` follows.
+    ///
+    /// # Cancel safety
+    /// Cancelling loses nothing: a request under way goes on at the next call.
+    pub async fn next(&mut self) -> Option<Result<Update, SubscribeError>> {
+        loop {
+            if let Some(update) = self.updates.pop_front() {
+                return Some(Ok(self.hand_over(update)));
+            }
+            if let Some(error) = self.failure.take() {
+                return Some(Err(error));
+            }
+            let deadline = self.machine.wait(now())?;
+            self.step(Instant::from_std(deadline)).await;
+        }
+    }
+
+    /// The same updates as a [`Stream`].
+    pub fn into_stream(self) -> impl Stream<Item = Result<Update, SubscribeError>> + Send {
+        futures_util::stream::unfold(self, async |mut subscriber| {
+            subscriber.next().await.map(|update| (update, subscriber))
+        })
+    }
+
+    fn hand_over(&mut self, update: Update) -> Update {
+        self.machine.progressed();
+        if let Some(event) = update.event().filter(|event| !event.id.is_empty()) {
+            self.delivered_id.clone_from(&event.id);
+        }
+        update
+    }
+
+    /// Makes one step of the link, or lets the deadline pass.
+    async fn step(&mut self, deadline: Instant) {
+        match &mut self.link {
+            Link::Idle if matches!(self.machine.state(), State::Connecting) => {
+                self.link = Link::Asking(Box::pin(self.attempt.clone().run()));
+            }
+            Link::Idle => {
+                sleep_until(deadline).await;
+                self.expired();
+            }
+            Link::Asking(answer) => match timeout_at(deadline, answer).await {
+                Ok(answer) => self.answered(answer),
+                Err(_) => self.expired(),
+            },
+            Link::Reading(stream) if stream.rest.is_empty() => {
+                let frame = timeout_at(deadline, stream.body.frame()).await;
+                match frame {
+                    Err(_) => self.expired(),
+                    Ok(None) => self.ended(),
+                    Ok(Some(Err(error))) => self.lost(error.into()),
+                    Ok(Some(Ok(frame))) => {
+                        stream.rest = frame.into_data().unwrap_or_default();
+                        self.machine.progressed();
+                    }
+                }
+            }
+            Link::Reading(_) => self.read(),
+        }
+    }
+
+    fn answered(&mut self, answer: Result<Answer, Failure>) {
+        match answer {
+            Ok(Answer::Stream(stream)) => {
+                self.machine.opened(now());
+                self.link = Link::Reading(stream);
+                self.updates.push_back(Update::Opened);
+            }
+            Ok(Answer::NothingMore) => self.close(None),
+            Err(Failure::Lost(why)) => self.lost(why),
+            Err(Failure::Final(error)) => self.close(Some(error)),
+        }
+    }
+
+    /// Decodes the next piece of what came.
+    fn read(&mut self) {
+        let Link::Reading(stream) = &mut self.link else {
+            return;
+        };
+        let piece: Bytes = stream.rest.split_to(stream.rest.len().min(PIECE_BYTES));
+        let mut out = Output::default();
+        let result = stream.reader.feed(piece.chunk(), &mut out);
+        self.attempt.last_event_id.clear();
+        self.attempt
+            .last_event_id
+            .push_str(stream.reader.last_event_id());
+        if let Some(wait) = out.retry {
+            self.machine.advised(wait);
+        }
+        for update in &out.updates {
+            if let Update::End(event) = update {
+                self.topic_ended(event);
+            }
+        }
+        self.updates = out.updates;
+        if self.updates.is_empty() {
+            self.delivered_id.clone_from(&self.attempt.last_event_id);
+        }
+        if let Err(why) = result {
+            self.lost(why);
+        }
+    }
+
+    fn topic_ended(&mut self, end: &Event) {
+        #[derive(serde::Deserialize)]
+        struct Ended {
+            topic: String,
+        }
+        let named = serde_json::from_str::<Ended>(&end.data)
+            .map(|it| it.topic)
+            .ok();
+        let ended = end.topic.clone().or(named);
+        if let Some(open) = &mut self.open_topics {
+            open.retain(|topic| Some(topic) != ended.as_ref());
+        }
+    }
+
+    /// The body ended in good order: for good when every topic did, else for now.
+    fn ended(&mut self) {
+        if self.open_topics.as_ref().is_some_and(Vec::is_empty) {
+            self.close(None);
+        } else {
+            self.lost(Loss::Ended);
+        }
+    }
+
+    fn lost(&mut self, why: Loss) {
+        let next = self.machine.lost(now(), why, dice());
+        self.follow(next);
+    }
+
+    fn expired(&mut self) {
+        let next = self.machine.expired(now(), dice());
+        self.follow(next);
+    }
+
+    fn follow(&mut self, next: Next) {
+        self.link = Link::Idle;
+        match next {
+            Next::Connect => {}
+            Next::Wait(wait, why) => self.updates.push_back(Update::Waiting { wait, why }),
+            Next::GiveUp(why) => self.failure = Some(SubscribeError::GaveUp(why)),
+        }
+    }
+
+    fn close(&mut self, error: Option<SubscribeError>) {
+        self.link = Link::Idle;
+        self.machine.close();
+        self.failure = error;
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "Idle",
+            Self::Asking(_) => "Asking",
+            Self::Reading(_) => "Reading",
+        })
+    }
+}
+
+/// The clock of the runtime, which tests can stop.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
