@@ -1,1 +1,40 @@
-//! Placeholder.
+//! HTTP for the hub: publish with POST, subscribe with GET, and the hub's own routes.
+//!
+//! This crate knows HTTP and nothing of files or brokers. In reading order:
+//!
+//! - [`server`]: sockets, TLS, connections, and how they end;
+//! - [`app`]: what all requests share;
+//! - [`routes`]: which request goes where;
+//! - [`publish`] and [`ingest`]: POST, for whole bodies and for streams;
+//! - [`subscribe`], [`negotiate`] and [`query`]: GET, and what it asks for;
+//! - [`stream`] and [`envelope`]: a cursor as a response body, in both its forms;
+//! - [`page`] and [`websocket`]: the other two forms;
+//! - [`own`] and [`metrics`]: health, what the hub tells of itself;
+//! - [`cors`], [`problem`], [`body`], [`clock`]: what they all use.
+
+pub mod app;
+pub mod body;
+pub mod clock;
+pub mod cors;
+mod envelope;
+mod ingest;
+mod metrics;
+mod negotiate;
+mod own;
+mod page;
+pub mod problem;
+mod publish;
+mod query;
+mod routes;
+pub mod server;
+pub mod stream;
+mod subscribe;
+pub mod websocket;
+
+pub use app::{App, Route, Settings};
+pub use body::{Body, BoxError, Request, RequestBody, Response};
+pub use cors::Cors;
+pub use problem::Problem;
+pub use server::Server;
+pub use stream::EventBody;
+pub use subscribe::open_sse;

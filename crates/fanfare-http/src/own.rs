@@ -1,0 +1,155 @@
+//! The hub's own routes: health, metrics, and what it tells of itself.
+
+use fanfare_hub::{EventId, TopicName, TopicStatus};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::body::{Body, Request, Response};
+use crate::problem::Problem;
+use crate::stream::millis;
+
+/// Topics of one answer, unless the client asks for fewer.
+const TOPICS_MAX: usize = 1_000;
+
+/// Answers a request below `/-/`.
+pub(crate) fn respond(app: &App, request: &Request) -> Result<Response, Problem> {
+    let answer: fn(&App, &Request) -> Result<Response, Problem> = match request.uri().path() {
+        "/-/health/live" => |_, _| Ok(json(&json!({ "status": "live" }))),
+        "/-/health/ready" => |app, _| Ok(ready(app)),
+        "/-/info" => |app, _| Ok(json(&about(app))),
+        "/-/metrics" => |app, _| Ok(metrics(app)),
+        "/-/topics" => topics,
+        _ => return Err(Problem::not_found()),
+    };
+    match *request.method() {
+        Method::GET | Method::HEAD => answer(app, request),
+        _ => Err(Problem::method_not_allowed("GET, HEAD, OPTIONS")),
+    }
+}
+
+/// What a program finds at `/`.
+pub(crate) fn index(app: &App) -> Response {
+    json(&json!({
+        "name": "fanfare",
+        "version": env!("CARGO_PKG_VERSION"),
+        "publish": "POST /{topic}",
+        "subscribe": "GET /{topic or pattern}",
+        "more": ["/-/info", "/-/topics", "/-/metrics", "/-/health/live", "/-/health/ready"],
+        "home": app.settings().home,
+    }))
+}
+
+/// Whether a publish would be stored: it asks the log, not just the process.
+fn ready(app: &App) -> Response {
+    let trouble = if app.is_draining() {
+        Some("the hub is stopping".to_owned())
+    } else {
+        app.hub()
+            .log()
+            .writable()
+            .err()
+            .map(|error| error.to_string())
+    };
+    let Some(reason) = trouble else {
+        return json(&json!({ "status": "ready" }));
+    };
+    let mut response = json(&json!({ "status": "not ready", "reason": reason }));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
+}
+
+fn about(app: &App) -> Value {
+    let (hub, log) = (app.hub(), app.hub().log());
+    let limits = hub.limits();
+    let last = EventId {
+        epoch: log.epoch(),
+        seq: log.last(),
+    };
+    json!({
+        "name": "fanfare",
+        "version": env!("CARGO_PKG_VERSION"),
+        "epoch": log.epoch().as_str(),
+        "newest": last.to_string(),
+        "durability": log.durability().as_str(),
+        "subscribers": hub.subscribers_len(),
+        "uptime_s": app.uptime().as_secs(),
+        "heartbeat_ms": millis(limits.heartbeat),
+        "retry_ms": millis(limits.retry),
+        "limits": {
+            "event_bytes_max": limits.event_bytes_max,
+            "frame_bytes_max": limits.frame_bytes_max,
+            "body_bytes_max": limits.body_bytes_max,
+            "batch_events_max": limits.batch_events_max,
+            "topics_max": limits.topics_max,
+            "selectors_max": limits.selectors_max,
+            "subscribers_max": limits.subscribers_max,
+            "history_events_max": limits.history_events_max,
+            "connections_max": limits.connections_max,
+            "idempotency_window_s": limits.idempotency_window.as_secs(),
+        },
+    })
+}
+
+fn metrics(app: &App) -> Response {
+    let Ok(text) = app.metrics().encode() else {
+        return Problem::not_found().into_response();
+    };
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    with_type(Body::from(text), media_type)
+}
+
+/// Topics in the order of their names: `?after=NAME&limit=N` pages through them.
+fn topics(app: &App, request: &Request) -> Result<Response, Problem> {
+    let mut after = None;
+    let mut limit = TOPICS_MAX;
+    for pair in request.uri().query().unwrap_or_default().split('&') {
+        match pair.split_once('=') {
+            Some(("after", name)) => after = Some(TopicName::from_path(&name.replace('+', "%20"))?),
+            Some(("limit", text)) => {
+                let number = text
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=TOPICS_MAX).contains(limit));
+                let detail = || format!("limit is a number from 1 to {TOPICS_MAX}");
+                limit = number.ok_or_else(|| Problem::bad("bad_query", detail()))?;
+            }
+            _ => {}
+        }
+    }
+    let log = app.hub().log();
+    let id = |seq| {
+        EventId {
+            epoch: log.epoch(),
+            seq,
+        }
+        .to_string()
+    };
+    let describe = |status: TopicStatus| {
+        json!({
+            "topic": status.topic.as_str(),
+            "oldest": status.oldest.map(id),
+            "newest": status.newest.map(id),
+            "count": status.events,
+            "bytes": status.bytes,
+            "ended": status.is_ended,
+        })
+    };
+    let topics = log.topics(after.as_ref(), limit);
+    let topics: Vec<_> = topics.into_iter().map(describe).collect();
+    Ok(json(&json!({ "topics": topics })))
+}
+
+/// A JSON answer that nobody keeps.
+pub(crate) fn json(value: &Value) -> Response {
+    with_type(Body::from(format!("{value:#}\n")), "application/json")
+}
+
+fn with_type(body: Body, media_type: &'static str) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

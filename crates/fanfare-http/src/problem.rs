@@ -1,0 +1,221 @@
+//! Problems: the only place that knows which trouble has which status (RFC 9457).
+//!
+//! Every problem has a stable `code` that programs may rely on, and a sentence for people that says
+//! what to change. The sentence is never made of a secret.
+
+use fanfare_hub::{
+    AppendError, EventTypeError, PublishError, SelectionError, SelectorError, SubscribeError,
+};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{HeaderName, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::body::{Body, Response};
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    /// Boxed, like the next, because few problems have one and every result carries the space.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+    extra: Option<Box<Map<String, Value>>>,
+}
+
+/// Every status and code there is, for the documents and the test that provokes each.
+pub const CODES: &[(u16, &str)] = &[
+    (400, "bad_topic"),
+    (400, "bad_query"),
+    (400, "bad_event_type"),
+    (400, "bad_header"),
+    (400, "bad_body"),
+    (400, "no_event"),
+    (400, "bad_upgrade"),
+    (400, "too_many_topics"),
+    (403, "origin_not_allowed"),
+    (404, "not_found"),
+    (405, "method_not_allowed"),
+    (406, "not_acceptable"),
+    (408, "body_timeout"),
+    (409, "idempotency_key_reused"),
+    (409, "topic_ended"),
+    (413, "event_too_large"),
+    (413, "body_too_large"),
+    (415, "unsupported_encoding"),
+    (429, "too_many_subscribers"),
+    (500, "partly_stored"),
+    (503, "not_stored"),
+    (503, "draining"),
+];
+
+impl Problem {
+    /// A problem with a sentence that says what to change.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        debug_assert!(
+            CODES.contains(&(status.as_u16(), code)),
+            "{code} is in no document"
+        );
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            header: None,
+            extra: None,
+        }
+    }
+
+    pub(crate) fn bad(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        let detail =
+            "no such route: topics are any path that does not start with /-/ or /.well-known/";
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        let detail = format!("this route answers {allow}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+            .with_header(ALLOW, HeaderValue::from_static(allow))
+    }
+
+    pub(crate) fn body_too_large(max: usize) -> Self {
+        let detail = format!(
+            "the body is larger than {max} bytes: split it, or stream it with a chunked body"
+        );
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    }
+
+    pub(crate) fn draining() -> Self {
+        let detail = "the hub is stopping; nothing was stored: try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", detail).retry_after(1)
+    }
+
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    fn retry_after(self, seconds: u32) -> Self {
+        // Spread, so that those who were refused together do not come back together.
+        let seconds = seconds + fastrand::u32(0..=seconds.max(1));
+        self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// Adds a member, as RFC 9457 3.2 allows.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        let extra = self.extra.get_or_insert_default();
+        extra.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence for people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The problem as JSON, as it also travels in a WebSocket frame.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut members = self.extra.as_deref().cloned().unwrap_or_default();
+        members.extend([
+            ("type".to_owned(), json!("about:blank")),
+            (
+                "title".to_owned(),
+                json!(self.status.canonical_reason().unwrap_or("Problem")),
+            ),
+            ("status".to_owned(), json!(self.status.as_u16())),
+            ("detail".to_owned(), json!(self.detail)),
+            ("code".to_owned(), json!(self.code)),
+        ]);
+        Value::Object(members)
+    }
+
+    /// The problem as a response.
+    #[must_use]
+    pub fn into_response(self) -> Response {
+        let mut body = self.to_json().to_string();
+        body.push('\n');
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<SelectorError> for Problem {
+    fn from(error: SelectorError) -> Self {
+        Self::bad("bad_topic", error.to_string())
+    }
+}
+
+impl From<fanfare_hub::TopicError> for Problem {
+    fn from(error: fanfare_hub::TopicError) -> Self {
+        Self::bad("bad_topic", error.to_string())
+    }
+}
+
+impl From<SelectionError> for Problem {
+    fn from(error: SelectionError) -> Self {
+        Self::bad("too_many_topics", error.to_string())
+    }
+}
+
+impl From<EventTypeError> for Problem {
+    fn from(error: EventTypeError) -> Self {
+        Self::bad("bad_event_type", error.to_string())
+    }
+}
+
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_subscribers",
+            error.to_string(),
+        )
+        .retry_after(5)
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PublishError::NoEvent => Self::bad("no_event", detail),
+            PublishError::TooManyEvents(_) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+            }
+            PublishError::EventTooLarge { .. } | PublishError::FrameTooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "event_too_large", detail)
+            }
+            PublishError::Append(AppendError::TopicEnded) => {
+                Self::new(StatusCode::CONFLICT, "topic_ended", detail)
+            }
+            PublishError::Append(AppendError::KeyReused) => {
+                Self::new(StatusCode::CONFLICT, "idempotency_key_reused", detail)
+            }
+            // What is left is the log's trouble, and errors that are not written yet.
+            _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", detail).retry_after(1),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! POST: from a body to events in the log, whole or as it comes.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fanfare_hub::{EventId, IdempotencyKey, NewEvent, Publication, Receipt, TopicName};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+use http::request::Parts;
+use http::{StatusCode, Uri};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::body::{Body, Request, RequestBody, Response};
+use crate::clock;
+use crate::ingest::{self, Ingest, Media};
+use crate::negotiate;
+use crate::problem::Problem;
+use crate::query::PublishQuery;
+use crate::subscribe::topic_path;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// One POST.
+struct Post {
+    app: App,
+    topic: TopicName,
+    query: PublishQuery,
+    media: Media,
+    key: Option<String>,
+}
+
+/// What of a streamed body is stored so far.
+#[derive(Default)]
+struct Stored {
+    count: u64,
+    last: Option<Receipt>,
+}
+
+/// Answers a POST to a topic.
+pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let post = Post::parse(app, &parts)?;
+    if app.is_draining() {
+        return Err(Problem::draining());
+    }
+    let is_streamed = post.media != Media::Verbatim && body.size_hint().exact().is_none();
+    let receipt = if is_streamed {
+        post.stream(body).await?
+    } else {
+        post.whole(&parts.uri, body).await?
+    };
+    if !receipt.is_replayed {
+        app.metrics().published(receipt.count);
+    }
+    Ok(created(&post.topic, &receipt))
+}
+
+impl Post {
+    fn parse(app: &App, parts: &Parts) -> Result<Self, Problem> {
+        let headers = &parts.headers;
+        if headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|coding| coding != "identity")
+        {
+            let detail = "bodies are taken as they are: send the body without Content-Encoding";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(Problem::new(status, "unsupported_encoding", detail));
+        }
+        Ok(Self {
+            app: app.clone(),
+            topic: TopicName::from_path(topic_path(&parts.uri))?,
+            query: PublishQuery::parse(parts.uri.query().unwrap_or_default())?,
+            media: Media::of(&negotiate::content_type(headers)),
+            key: key(headers, app.hub().limits().idempotency_key_bytes_max)?,
+        })
+    }
+
+    /// Stores a body whole or not at all.
+    async fn whole(&self, uri: &Uri, body: RequestBody) -> Result<Receipt, Problem> {
+        let limits = self.app.hub().limits();
+        let max = match self.media {
+            Media::Verbatim => limits.event_bytes_max,
+            Media::EventStream | Media::Ndjson => limits.body_bytes_max,
+        };
+        let bytes = collect(body, max, limits.body_deadline).await?;
+        let query = uri.query().unwrap_or_default();
+        let idempotency = self.idempotency(0, [query.as_bytes(), &bytes]);
+        let mut events = Vec::new();
+        if self.media != Media::Verbatim {
+            let mut ingest = Ingest::new(self.media, self.query.clone(), limits);
+            ingest.feed(&bytes, &mut events)?;
+            ingest.finish(&mut events)?;
+        } else if !(bytes.is_empty() && self.query.ends_topic) {
+            events.push(ingest::verbatim(bytes.into(), &self.query)?);
+        }
+        self.publish(events, self.query.ends_topic, idempotency)
+            .await
+    }
+
+    /// Stores the events of a body as they come. What was stored stays stored when the body breaks.
+    async fn stream(&self, mut body: RequestBody) -> Result<Receipt, Problem> {
+        let limits = self.app.hub().limits();
+        let mut ingest = Ingest::new(self.media, self.query.clone(), limits);
+        let mut stored = Stored::default();
+        loop {
+            let mut events = Vec::new();
+            let piece = self
+                .next_piece(&mut body)
+                .await
+                .map_err(|problem| stored.partly(problem))?;
+            let fed = match &piece {
+                Some(piece) => ingest.feed(piece, &mut events),
+                None => ingest.finish(&mut events),
+            };
+            // What came before the trouble counts, like everything that came in earlier pieces.
+            self.store(events, &mut stored)
+                .await
+                .map_err(|problem| stored.partly(problem))?;
+            fed.map_err(|problem| stored.partly(problem))?;
+            if piece.is_none() {
+                break;
+            }
+        }
+        if self.query.ends_topic {
+            let key = self.idempotency(stored.count, [b"end", b""]);
+            let ended = self.publish(Vec::new(), true, key).await;
+            let receipt = ended.map_err(|problem| stored.partly(problem))?;
+            stored.last = Some(receipt);
+        }
+        let count = stored.count;
+        let receipt = stored.last.ok_or(fanfare_hub::PublishError::NoEvent)?;
+        Ok(Receipt { count, ..receipt })
+    }
+
+    /// The next piece of a streamed body; `None` at its end.
+    async fn next_piece(&self, body: &mut RequestBody) -> Result<Option<Bytes>, Problem> {
+        let silence_max = self.app.hub().limits().body_silence_max;
+        let drain = self.app.drain_token();
+        let next = drain.run_until_cancelled(tokio::time::timeout(silence_max, body.frame()));
+        match next.await {
+            None => Err(Problem::draining()),
+            Some(Err(_elapsed)) => Err(timed_out(silence_max)),
+            Some(Ok(None)) => Ok(None),
+            Some(Ok(Some(Err(error)))) => Err(broken(&*error)),
+            // Trailers are nothing to us.
+            Some(Ok(Some(Ok(frame)))) => Ok(Some(frame.into_data().unwrap_or_default())),
+        }
+    }
+
+    async fn store(&self, events: Vec<NewEvent>, stored: &mut Stored) -> Result<(), Problem> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        if self.key.is_none() {
+            return stored.add(self.publish(events, false, None).await?);
+        }
+        // Each event has its own key, so that a retry stores only what is missing wherever the
+        // first attempt broke off.
+        for event in events {
+            let event_type = event
+                .event_type
+                .as_ref()
+                .map_or("", |event_type| event_type.as_str());
+            let key =
+                self.idempotency(stored.count, [event_type.as_bytes(), event.data.as_bytes()]);
+            stored.add(self.publish(vec![event], false, key).await?)?;
+        }
+        Ok(())
+    }
+
+    async fn publish(
+        &self,
+        events: Vec<NewEvent>,
+        ends_topic: bool,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Receipt, Problem> {
+        let topic = self.topic.clone();
+        let publication = Publication {
+            topic,
+            events,
+            ends_topic,
+            idempotency,
+        };
+        Ok(self.app.hub().publish(publication, clock::now()).await?)
+    }
+
+    /// The key of one part of the body, with a digest of what it stands for.
+    fn idempotency(&self, part: u64, contents: [&[u8]; 2]) -> Option<IdempotencyKey> {
+        let key = self.key.clone()?;
+        let mut digest = Sha256::new();
+        digest.update([self.media as u8]);
+        for content in contents {
+            // With its length in front, no two different requests run together.
+            digest.update((content.len() as u64).to_be_bytes());
+            digest.update(content);
+        }
+        Some(IdempotencyKey {
+            key,
+            part,
+            fingerprint: digest.finalize().into(),
+        })
+    }
+}
+
+impl Stored {
+    fn add(&mut self, receipt: Receipt) -> Result<(), Problem> {
+        self.count += receipt.count;
+        self.last = Some(receipt);
+        Ok(())
+    }
+
+    /// What the publisher is told of trouble. A 4xx promises that nothing was stored, so that it
+    /// cannot be the answer once something was.
+    fn partly(&self, problem: Problem) -> Problem {
+        let Some(last) = &self.last else {
+            return problem;
+        };
+        let detail = format!(
+            "the stream broke after {} events were stored: {}",
+            self.count,
+            problem.detail()
+        );
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "partly_stored", detail)
+            .with("cause", problem.code())
+            .with("id", last.id.to_string())
+            .with("count", self.count)
+    }
+}
+
+/// Reads a body of at most `max` bytes.
+async fn collect(body: RequestBody, max: usize, deadline: Duration) -> Result<Bytes, Problem> {
+    if body.size_hint().lower() > max as u64 {
+        return Err(Problem::body_too_large(max));
+    }
+    let read = tokio::time::timeout(deadline, read(body, max));
+    read.await
+        .unwrap_or_else(|_elapsed| Err(timed_out(deadline)))
+}
+
+async fn read(mut body: RequestBody, max: usize) -> Result<Bytes, Problem> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(&*error))?;
+        // Trailers are nothing to us.
+        let piece = frame.into_data().unwrap_or_default();
+        if whole.len() + piece.len() > max {
+            return Err(Problem::body_too_large(max));
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+fn timed_out(span: Duration) -> Problem {
+    let detail = format!(
+        "no body, or no more of it, came within {} s",
+        span.as_secs()
+    );
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    Problem::bad("bad_body", format!("the body broke off: {error}"))
+}
+
+fn key(headers: &HeaderMap, bytes_max: usize) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= bytes_max => Ok(Some(key.to_owned())),
+        _ => {
+            let detail = format!("Idempotency-Key is 1 to {bytes_max} visible ASCII characters");
+            Err(Problem::bad("bad_header", detail))
+        }
+    }
+}
+
+/// The answer to a stored publication.
+pub(crate) fn receipt_json(topic: &TopicName, receipt: &Receipt) -> serde_json::Value {
+    let id: EventId = receipt.id;
+    json!({
+        "topic": topic.as_str(),
+        "id": id.to_string(),
+        "count": receipt.count,
+        "durability": receipt.durability.as_str(),
+    })
+}
+
+fn created(topic: &TopicName, receipt: &Receipt) -> Response {
+    let mut body = receipt_json(topic, receipt).to_string();
+    body.push('\n');
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::CREATED;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if receipt.is_replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

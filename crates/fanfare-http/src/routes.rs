@@ -1,0 +1,154 @@
+//! Which request goes where.
+
+use fanfare_hub::TopicName;
+use http::header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, LOCATION};
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use crate::app::App;
+use crate::body::{Body, Request, Response};
+use crate::cors::METHODS;
+use crate::negotiate;
+use crate::own;
+use crate::problem::Problem;
+use crate::publish;
+use crate::subscribe::{self, topic_path};
+use crate::websocket;
+
+const OLDEST: HeaderName = HeaderName::from_static("fanfare-oldest");
+const NEWEST: HeaderName = HeaderName::from_static("fanfare-newest");
+const COUNT: HeaderName = HeaderName::from_static("fanfare-count");
+
+/// Answers any request.
+pub(crate) async fn answer(app: &App, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let is_preflight = request.method() == Method::OPTIONS;
+    let result = if is_preflight {
+        Ok(options())
+    } else {
+        route(app, request).await
+    };
+    let mut response = result.unwrap_or_else(|problem| {
+        app.metrics().refused(problem.code());
+        problem.into_response()
+    });
+    let cors = &app.settings().cors;
+    cors.add_headers(&headers, response.headers_mut());
+    if is_preflight {
+        cors.add_preflight_headers(&headers, response.headers_mut());
+    }
+    response
+}
+
+async fn route(app: &App, request: Request) -> Result<Response, Problem> {
+    let path = request.uri().path();
+    if let Some((prefix, route)) = app
+        .settings()
+        .mounts
+        .iter()
+        .find(|(prefix, _)| path.starts_with(prefix))
+    {
+        tracing::trace!(prefix, "mounted route");
+        return Ok(route.call(request).await);
+    }
+    if path == "/" {
+        return front_door(app, &request);
+    }
+    if path.starts_with("/-/") || path == "/-" {
+        return own::respond(app, &request);
+    }
+    if path.starts_with("/.well-known/") {
+        return Err(Problem::not_found());
+    }
+    topic(app, request).await
+}
+
+async fn topic(app: &App, request: Request) -> Result<Response, Problem> {
+    let is_write = matches!(*request.method(), Method::POST | Method::DELETE);
+    let is_socket = websocket::is_upgrade(request.headers());
+    if (is_write || is_socket) && !app.settings().cors.allows(request.headers()) {
+        let detail = "pages of this origin may not write here: add it to the allowed origins";
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "origin_not_allowed",
+            detail,
+        ));
+    }
+    match *request.method() {
+        Method::GET if is_socket => websocket::respond(app, request),
+        Method::GET => {
+            let (parts, _) = request.into_parts();
+            subscribe::respond(app, &parts.uri, &parts.headers).await
+        }
+        Method::POST => publish::respond(app, request).await,
+        Method::HEAD => head(app, &request),
+        Method::DELETE => {
+            let (parts, _) = request.into_parts();
+            delete(app, &parts.uri).await
+        }
+        _ => Err(Problem::method_not_allowed(METHODS)),
+    }
+}
+
+/// Leads a person to the page that shows the hub, and a program to what the hub tells of itself.
+fn front_door(app: &App, request: &Request) -> Result<Response, Problem> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Problem::bad(
+            "bad_topic",
+            fanfare_hub::TopicError::Empty.to_string(),
+        ));
+    }
+    let home = app.settings().home.as_deref();
+    let home = home.and_then(|home| HeaderValue::from_str(home).ok());
+    match home {
+        Some(home) if negotiate::wants_html(request.headers()) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::FOUND;
+            response.headers_mut().insert(LOCATION, home);
+            Ok(response)
+        }
+        _ => Ok(own::index(app)),
+    }
+}
+
+/// Tells a topic's oldest and newest id and its count.
+fn head(app: &App, request: &Request) -> Result<Response, Problem> {
+    let topic = TopicName::from_path(topic_path(request.uri()))?;
+    let log = app.hub().log();
+    let status = log.topic(&topic);
+    let mut headers = HeaderMap::new();
+    let count = status.as_ref().map_or(0, |status| status.events);
+    headers.insert(COUNT, HeaderValue::from(count));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(status) = status {
+        for (name, seq) in [(OLDEST, status.oldest), (NEWEST, status.newest)] {
+            let id = seq.map(|seq| fanfare_hub::EventId {
+                epoch: log.epoch(),
+                seq,
+            });
+            if let Some(Ok(value)) = id.map(|id| HeaderValue::from_str(&id.to_string())) {
+                headers.insert(name, value);
+            }
+        }
+    }
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// Drops a topic's history and its end.
+async fn delete(app: &App, uri: &Uri) -> Result<Response, Problem> {
+    let topic = TopicName::from_path(topic_path(uri))?;
+    let dropped = app.hub().log().forget(&topic).await;
+    let dropped = dropped.map_err(|error| Problem::from(fanfare_hub::PublishError::from(error)))?;
+    let answer = serde_json::json!({ "topic": topic.as_str(), "dropped": dropped });
+    Ok(own::json(&answer))
+}
+
+fn options() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(METHODS));
+    response
+}

@@ -1,0 +1,113 @@
+//! Sockets: accepts connections, bounds them in number and in time, and lets them end.
+
+mod connection;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_hub::Hub;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use crate::app::{App, Settings};
+
+/// How long to wait before accepting again when the process is out of descriptors. Connections
+/// close all the time; trying at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server of one hub. A cheap handle; it may serve several listeners.
+#[derive(Clone)]
+pub struct Server {
+    app: App,
+    /// One permit for each connection, over all listeners.
+    connections: Arc<Semaphore>,
+}
+
+impl Server {
+    /// A server of this hub. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn new(hub: Hub, settings: Settings) -> Self {
+        Self::with_app(App::new(hub, settings))
+    }
+
+    /// A server of what is embedded elsewhere too.
+    #[must_use]
+    pub fn with_app(app: App) -> Self {
+        let connections_max = app
+            .hub()
+            .limits()
+            .connections_max
+            .min(Semaphore::MAX_PERMITS);
+        Self {
+            app,
+            connections: Arc::new(Semaphore::new(connections_max)),
+        }
+    }
+
+    /// What the requests share.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Accepts connections until `stop` resolves. Connections live on; see [`Server::drain`].
+    pub async fn accept(
+        &self,
+        listener: TcpListener,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        stop: impl Future<Output = ()>,
+    ) {
+        let tls = tls.map(TlsAcceptor::from);
+        tokio::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut stop => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, _)) => self.serve(socket, tls.clone()),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections, trying again");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Ends all streams with a spread `retry:`, lets requests in flight finish, and waits for both
+    /// no longer than the drain deadline.
+    pub async fn drain(&self) {
+        self.app.drain().await;
+    }
+
+    fn serve(&self, socket: TcpStream, tls: Option<TlsAcceptor>) {
+        // One more would take the descriptors that publishing and the log need.
+        let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
+            tracing::debug!("as many connections as may be, closing a new one");
+            return;
+        };
+        let app = self.app.clone();
+        let open = app.metrics().open_connection();
+        self.app.tasks().spawn(async move {
+            let abort = app.abort_token().clone();
+            let connection = connection::run(app, socket, tls);
+            if let Some(Err(error)) = abort.run_until_cancelled(connection).await {
+                tracing::debug!(%error, "connection ended");
+            }
+            drop((permit, open));
+        });
+    }
+}
+
+/// Whether the trouble is that of the one connection that was to be accepted (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}

@@ -1,0 +1,173 @@
+//! One connection: which protocol it speaks, and the bounds that hyper keeps for us.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use http::Version;
+use http::header::{CONNECTION, HeaderValue};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::body::{self, Response};
+use crate::routes;
+
+/// Why a connection ended before its time. Always the peer's trouble.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectionError {
+    /// The socket failed.
+    #[error("socket: {0}")]
+    Socket(#[from] io::Error),
+    /// The peer broke the protocol, or was too slow for it.
+    #[error("protocol: {0}")]
+    Protocol(#[from] hyper::Error),
+    /// No handshake, or no first byte, in time.
+    #[error("nothing came in time")]
+    Silent,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn run(
+    app: App,
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+) -> Result<(), ConnectionError> {
+    let limits = app.hub().limits();
+    prepare(&socket, limits.peer_silence_max)?;
+    let Some(tls) = tls else {
+        let sniffed = tokio::time::timeout(limits.head_deadline, is_http2(&socket));
+        return match app.drain_token().clone().run_until_cancelled(sniffed).await {
+            None => Ok(()),
+            Some(Err(_elapsed)) => Err(ConnectionError::Silent),
+            Some(Ok(is_http2)) => serve(app, socket, is_http2?).await,
+        };
+    };
+    let handshake = tokio::time::timeout(limits.handshake_deadline, tls.accept(socket));
+    let stream = handshake
+        .await
+        .map_err(|_elapsed| ConnectionError::Silent)??;
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    serve(app, stream, is_http2).await
+}
+
+/// Events are small and shall leave at once; a peer that is gone shall be noticed.
+fn prepare(socket: &TcpStream, peer_silence_max: Duration) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let socket = SockRef::from(socket);
+    let keepalive = TcpKeepalive::new()
+        .with_time(peer_silence_max)
+        .with_interval(peer_silence_max / 4);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // Covers what keep-alive does not: sent bytes that nobody acknowledges, and a window that
+    // stays shut (tcp(7), TCP_USER_TIMEOUT).
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(peer_silence_max))?;
+    Ok(())
+}
+
+/// Whether the client starts with the HTTP/2 preface (RFC 9113 3.3, prior knowledge). No HTTP/1
+/// method starts with its first three characters, so that they decide.
+async fn is_http2(socket: &TcpStream) -> io::Result<bool> {
+    const PREFACE_START: &[u8] = b"PRI";
+    let mut start = [0; PREFACE_START.len()];
+    loop {
+        let len = socket.peek(&mut start).await?;
+        if len == 0 || len == start.len() || !PREFACE_START.starts_with(&start[..len]) {
+            return Ok(start == PREFACE_START);
+        }
+        // A first packet of one or two bytes; peeking again returns them at once.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+type ServiceAnswer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+async fn serve<S>(app: App, stream: S, is_http2: bool) -> Result<(), ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(stream);
+    let limits = app.hub().limits().clone();
+    let drain = app.drain_token().clone();
+    let executor = TrackedExecutor {
+        tasks: app.tasks().clone(),
+        abort: app.abort_token().clone(),
+    };
+    // Boxed, because the compiler cannot prove the plain future `Send` for every lifetime in it.
+    let service =
+        service_fn(move |request| -> ServiceAnswer { Box::pin(respond(app.clone(), request)) });
+    if is_http2 {
+        let connection = http2::Builder::new(executor)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.h2_streams_max)
+            .max_send_buf_size(limits.h2_send_buffer_bytes_max)
+            .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+            .keep_alive_interval(limits.peer_silence_max / 2)
+            .keep_alive_timeout(limits.peer_silence_max / 2)
+            .serve_connection(io, service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            result = connection.as_mut() => return Ok(result?),
+            () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        return Ok(connection.await?);
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_deadline)
+        .max_headers(limits.header_fields_max)
+        .max_buf_size(limits.head_bytes_max)
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return Ok(result?),
+        () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    Ok(connection.await?)
+}
+
+async fn respond(app: App, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
+    let version = request.version();
+    let mut request = request.map(body::boxed);
+    request.extensions_mut().insert(app.clone());
+    let mut response = routes::answer(&app, request).await;
+    if app.is_draining() && version <= Version::HTTP_11 {
+        // A header of HTTP/1 only (RFC 9113 8.2.2).
+        let headers = response.headers_mut();
+        headers
+            .entry(CONNECTION)
+            .or_insert(HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// Runs the streams of HTTP/2 connections where a stop waits for them.
+#[derive(Clone)]
+struct TrackedExecutor {
+    tasks: TaskTracker,
+    abort: CancellationToken,
+}
+
+impl<F> Executor<F> for TrackedExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let abort = self.abort.clone();
+        self.tasks
+            .spawn(async move { abort.run_until_cancelled(future).await });
+    }
+}

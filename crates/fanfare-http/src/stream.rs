@@ -1,0 +1,234 @@
+//! A cursor as a response body: the delivery driver on top of hyper.
+//!
+//! The body holds no events. It asks its cursor for what lies after it whenever the connection can
+//! take more, so that a slow reader costs a position and what the socket buffers.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fanfare_hub::{Cursor, EventId, Gap, ReadBudget, Slice, Step};
+use fanfare_sse::Block;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::app::App;
+use crate::clock;
+use crate::envelope::{self, GAP_TYPE};
+use crate::metrics::OpenStream;
+use crate::negotiate::Form;
+
+/// An event stream on its way to one subscriber.
+pub struct EventBody {
+    app: App,
+    cursor: Cursor,
+    form: Form,
+    state: State,
+    /// When something was last sent.
+    sent: Instant,
+    /// Fires when the stream may have been silent for too long.
+    heartbeat: Pin<Box<Sleep>>,
+    drain: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Counts the stream as open.
+    _open: OpenStream,
+    /// Runs when the subscriber is gone.
+    on_close: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// ```text
+/// Opening -> Following -> Over
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing was sent yet.
+    Opening,
+    /// The cursor decides.
+    Following,
+    /// The last byte was handed out.
+    Over,
+}
+
+impl EventBody {
+    pub(crate) fn new(app: App, cursor: Cursor, form: Form) -> Self {
+        let heartbeat = tokio::time::sleep(spread(app.hub().limits().heartbeat));
+        Self {
+            cursor,
+            form,
+            state: State::Opening,
+            sent: Instant::now(),
+            heartbeat: Box::pin(heartbeat),
+            drain: Box::pin(app.drain_token().clone().cancelled_owned()),
+            _open: app.metrics().open_stream(form.media_type()),
+            on_close: None,
+            app,
+        }
+    }
+
+    /// Has `hook` run when the subscriber is gone, for whatever reason.
+    #[must_use]
+    pub fn on_close(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
+        self.on_close = Some(Box::new(hook));
+        self
+    }
+
+    /// Where the stream stands.
+    #[must_use]
+    pub fn position(&self) -> EventId {
+        self.cursor.position()
+    }
+
+    /// The next piece to send; `None` after the last one.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.state == State::Opening {
+            self.state = State::Following;
+            return self.sent(self.opening());
+        }
+        if self.state == State::Over {
+            return Poll::Ready(None);
+        }
+        let limits = self.app.hub().limits();
+        let budget = ReadBudget {
+            bytes: limits.turn_bytes_max,
+            events: limits.turn_events_max,
+        };
+        match self.cursor.poll_step(cx, budget) {
+            Poll::Ready(Step::Events(slice)) => return self.sent(self.events(&slice)),
+            Poll::Ready(Step::Gap(gap)) => return self.sent(self.gap(&gap)),
+            Poll::Ready(Step::Over) => {
+                self.state = State::Over;
+                return Poll::Ready(None);
+            }
+            Poll::Pending => {}
+        }
+        // Only at the tail: what was published is sent before the stream is ended.
+        if self.drain.as_mut().poll(cx).is_ready() {
+            self.state = State::Over;
+            return Poll::Ready(self.farewell());
+        }
+        self.poll_heartbeat(cx)
+    }
+
+    fn sent(&mut self, piece: Bytes) -> Poll<Option<Bytes>> {
+        self.sent = Instant::now();
+        Poll::Ready(Some(piece))
+    }
+
+    /// The first block: the reconnection time and, unless a gap follows and carries it, the starting
+    /// position, so that a client which has seen no event yet can still resume.
+    fn opening(&self) -> Bytes {
+        let gap = self.cursor.opening_gap();
+        let position = self.cursor.position();
+        match self.form {
+            Form::Sse => {
+                let retry = millis(self.app.hub().limits().retry);
+                let id = gap.is_none().then(|| position.to_string());
+                block(&Block {
+                    retry: Some(retry + fastrand::u64(0..=retry / 2)),
+                    id: id.as_deref(),
+                    ..Block::default()
+                })
+            }
+            // The gap is the opening then.
+            _ if gap.is_some() => Bytes::from_static(b"\n"),
+            _ => envelope::open_line(position, clock::now()),
+        }
+    }
+
+    fn events(&self, slice: &Slice) -> Bytes {
+        let epoch = self.app.hub().log().epoch();
+        let pieces = slice.events.iter().map(|event| match self.form {
+            Form::Sse => &event.frame,
+            _ => envelope::event_line(event, epoch),
+        });
+        let piece = join(pieces);
+        self.app
+            .metrics()
+            .delivered(slice.events.len(), piece.len());
+        piece
+    }
+
+    fn gap(&self, gap: &Gap) -> Bytes {
+        self.app.metrics().gap(gap.reason);
+        match self.form {
+            Form::Sse => block(&Block {
+                id: Some(&gap.resumes_after.to_string()),
+                event: Some(GAP_TYPE),
+                data: Some(&envelope::gap_json(gap).to_string()),
+                ..Block::default()
+            }),
+            _ => envelope::gap_line(gap, clock::now()),
+        }
+    }
+
+    /// The last block of a stream that the hub ends: when to come back, spread wider than at the
+    /// opening because everybody is sent away at the same moment.
+    fn farewell(&self) -> Option<Bytes> {
+        let retry = millis(self.app.hub().limits().retry);
+        let retry = retry + fastrand::u64(0..=2 * retry);
+        (self.form == Form::Sse).then(|| {
+            block(&Block {
+                retry: Some(retry),
+                ..Block::default()
+            })
+        })
+    }
+
+    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let interval = self.app.hub().limits().heartbeat;
+        while self.heartbeat.as_mut().poll(cx).is_ready() {
+            // The timer is not set anew for each event; it looks when it fires.
+            let is_due = self.sent.elapsed() >= interval / 2;
+            let next = if is_due { Instant::now() } else { self.sent };
+            self.heartbeat.as_mut().reset(next + spread(interval));
+            if is_due {
+                let beat: &[u8] = if self.form == Form::Sse {
+                    b":\n"
+                } else {
+                    b"\n"
+                };
+                return self.sent(Bytes::from_static(beat));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for EventBody {
+    fn drop(&mut self) {
+        if let Some(hook) = self.on_close.take() {
+            hook();
+        }
+    }
+}
+
+/// Several pieces as one. A single one is shared, not copied.
+fn join<'a>(mut pieces: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let len = pieces.clone().map(Bytes::len).sum();
+    match (pieces.next(), pieces.next()) {
+        (Some(only), None) => only.clone(),
+        (first, second) => {
+            let mut joined = BytesMut::with_capacity(len);
+            let all = first.into_iter().chain(second).chain(pieces);
+            all.for_each(|piece| joined.extend_from_slice(piece));
+            joined.freeze()
+        }
+    }
+}
+
+/// A block of the hub's own, whose fields are ids, numbers and JSON: nothing the encoder refuses.
+fn block(block: &Block<'_>) -> Bytes {
+    let mut bytes = Vec::new();
+    let encoded = fanfare_sse::encode(block, &mut bytes);
+    debug_assert!(encoded.is_ok());
+    bytes.into()
+}
+
+/// The interval, up to 20 % shorter or longer.
+pub(crate) fn spread(interval: Duration) -> Duration {
+    interval.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4)
+}

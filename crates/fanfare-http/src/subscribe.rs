@@ -1,0 +1,120 @@
+//! GET: from a request to an event stream in the form that it asks for.
+
+use fanfare_hub::{Selection, Selector, Start, Subscribed, Subscription};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{StatusCode, Uri};
+
+use crate::app::App;
+use crate::body::{Body, Response};
+use crate::clock;
+use crate::negotiate::Form;
+use crate::page;
+use crate::problem::Problem;
+use crate::query::SubscribeQuery;
+use crate::stream::EventBody;
+
+/// Nothing on the way may keep, change or hold back a stream; see the deployment traps.
+const CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-store, no-transform, private");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Answers a GET of a topic or pattern.
+pub(crate) async fn respond(
+    app: &App,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let Some(form) = Form::negotiate(headers) else {
+        let detail = "a topic is text/event-stream, application/x-ndjson or application/json: accept one of them";
+        return Err(Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "not_acceptable",
+            detail,
+        ));
+    };
+    if form == Form::Page {
+        let (subscription, limit) = parse(app, uri, headers, page::START_DEFAULT)?;
+        return Ok(page::respond(app, subscription, limit).await);
+    }
+    let (subscription, _) = parse(app, uri, headers, Start::Tail)?;
+    open(app, subscription, form)
+}
+
+/// Opens an event stream, or answers 204 when there is nothing to wait for: that status makes every
+/// `EventSource` stop reconnecting (HTML 9.2.2).
+pub(crate) fn open(app: &App, subscription: Subscription, form: Form) -> Result<Response, Problem> {
+    Ok(match app.hub().subscribe(subscription, clock::now())? {
+        Subscribed::Open(cursor) => {
+            stream_response(EventBody::new(app.clone(), cursor, form), form)
+        }
+        Subscribed::Over => over(),
+    })
+}
+
+/// Opens an SSE stream whose end the embedder hears of.
+///
+/// # Errors
+/// When the hub has no room for another subscriber.
+pub fn open_sse(
+    app: &App,
+    subscription: Subscription,
+    on_close: Option<Box<dyn FnOnce() + Send>>,
+) -> Result<Response, Problem> {
+    let Subscribed::Open(cursor) = app.hub().subscribe(subscription, clock::now())? else {
+        if let Some(hook) = on_close {
+            hook();
+        }
+        return Ok(over());
+    };
+    let mut body = EventBody::new(app.clone(), cursor, Form::Sse);
+    if let Some(hook) = on_close {
+        body = body.on_close(hook);
+    }
+    Ok(stream_response(body, Form::Sse))
+}
+
+/// What a request subscribes to, from where, and how much of it a page shall have.
+pub(crate) fn parse(
+    app: &App,
+    uri: &Uri,
+    headers: &HeaderMap,
+    default: Start,
+) -> Result<(Subscription, Option<u64>), Problem> {
+    let limits = app.hub().limits();
+    let in_path = Selector::from_path(topic_path(uri))?;
+    let mut query = SubscribeQuery::parse(uri.query().unwrap_or_default(), limits.selectors_max)?;
+    let selectors = std::iter::once(in_path).chain(std::mem::take(&mut query.selectors));
+    let selection = Selection::new(selectors, limits)?;
+    let limit = query.limit;
+    let start = match query.start(headers, default) {
+        Start::Last(count) => Start::Last(count.min(limits.history_events_max)),
+        start => start,
+    };
+    Ok((Subscription { selection, start }, limit))
+}
+
+/// The path without its first slash: a topic or pattern, still percent-encoded.
+pub(crate) fn topic_path(uri: &Uri) -> &str {
+    let path = uri.path();
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+fn stream_response(body: EventBody, form: Form) -> Response {
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+    headers.insert(CACHE_CONTROL, CACHE);
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn over() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,214 @@
+//! One open WebSocket of a subscription.
+
+use std::future::{pending, poll_fn};
+
+use bytes::Bytes;
+use fanfare_hub::{Cursor, EventType, NewEvent, Publication, ReadBudget, Step, TopicName};
+use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::Socket;
+use crate::app::App;
+use crate::clock;
+use crate::envelope;
+use crate::metrics::OpenStream;
+use crate::problem::Problem;
+use crate::publish::receipt_json;
+use crate::stream::spread;
+
+/// A subscription on a WebSocket, and what its client may publish to.
+pub(super) struct Session {
+    app: App,
+    /// Where a frame without a topic goes.
+    topic: Option<TopicName>,
+    _open: OpenStream,
+}
+
+/// A frame that the client sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frame {
+    data: String,
+    topic: Option<String>,
+    event: Option<String>,
+    #[serde(rename = "ref", default)]
+    reference: Value,
+}
+
+impl Session {
+    pub(super) fn new(app: App, topic: Option<TopicName>) -> Self {
+        let open = app.metrics().open_stream("websocket");
+        Self {
+            app,
+            topic,
+            _open: open,
+        }
+    }
+
+    /// Serves the socket until the client leaves, the topics end or the hub drains. There is no
+    /// cursor when everything of the subscription has ended already.
+    pub(super) async fn run(self, mut socket: Socket, mut cursor: Option<Cursor>) {
+        let result = self.follow(&mut socket, cursor.as_mut()).await;
+        let close = match result {
+            Ok(reason) => reason,
+            Err(error) => {
+                tracing::debug!(%error, "websocket ended");
+                return;
+            }
+        };
+        if let Some((code, reason)) = close {
+            let frame = CloseFrame {
+                code,
+                reason: Utf8Bytes::from_static(reason),
+            };
+            // The client may be gone already; there is nobody left to tell.
+            drop(socket.close(Some(frame)).await);
+        }
+    }
+
+    async fn follow(
+        &self,
+        socket: &mut Socket,
+        mut cursor: Option<&mut Cursor>,
+    ) -> Result<Option<(CloseCode, &'static str)>, Error> {
+        let limits = self.app.hub().limits().clone();
+        let budget = ReadBudget {
+            bytes: limits.turn_bytes_max,
+            events: limits.turn_events_max,
+        };
+        let drain = self.app.drain_token().clone();
+        if let Some(cursor) = &cursor
+            && cursor.opening_gap().is_none()
+        {
+            let line = envelope::open_line(cursor.position(), clock::now());
+            socket.send(text(&line)).await?;
+        }
+        let mut heartbeat = tokio::time::interval(spread(limits.heartbeat));
+        heartbeat.reset();
+        loop {
+            // Every arm is cancel-safe: a step or a frame that was not taken comes again.
+            tokio::select! {
+                step = next_step(cursor.as_deref_mut(), budget) => {
+                    if !self.tell(socket, step).await? {
+                        return Ok(Some((CloseCode::Normal, "the topic has ended")));
+                    }
+                    heartbeat.reset();
+                }
+                message = socket.next() => match message {
+                    Some(Ok(Message::Text(frame))) => {
+                        let answer = self.publish(&frame).await;
+                        socket.send(Message::text(answer.to_string())).await?;
+                    }
+                    Some(Ok(Message::Binary(_))) => {
+                        let problem = Problem::bad("bad_body", "frames are text: send JSON as text");
+                        let answer = json!({ "error": problem.to_json() });
+                        socket.send(Message::text(answer.to_string())).await?;
+                    }
+                    // Pings are answered by the library; a close is answered and then ends the stream.
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error),
+                    None => return Ok(None),
+                },
+                _ = heartbeat.tick() => socket.send(Message::Ping(Bytes::new())).await?,
+                () = drain.cancelled() => {
+                    return Ok(Some((CloseCode::Away, "the hub is stopping")));
+                }
+            }
+        }
+    }
+
+    /// Sends what the cursor gave; `false` when nothing will follow.
+    async fn tell(&self, socket: &mut Socket, step: Step) -> Result<bool, Error> {
+        match step {
+            Step::Events(slice) => {
+                let epoch = self.app.hub().log().epoch();
+                let mut bytes = 0;
+                for event in &slice.events {
+                    let line = envelope::event_line(event, epoch);
+                    bytes += line.len();
+                    socket.feed(text(line)).await?;
+                }
+                self.app.metrics().delivered(slice.events.len(), bytes);
+                socket.flush().await?;
+            }
+            Step::Gap(gap) => {
+                self.app.metrics().gap(gap.reason);
+                socket
+                    .send(text(&envelope::gap_line(&gap, clock::now())))
+                    .await?;
+            }
+            Step::Over => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Publishes a frame and says what became of it.
+    async fn publish(&self, frame: &str) -> Value {
+        let (reference, result) = match serde_json::from_str::<Frame>(frame) {
+            Ok(frame) => (frame.reference.clone(), self.store(frame).await),
+            Err(error) => {
+                let detail = format!(
+                    "a frame is {{\"data\":\"...\",\"topic\"?,\"event\"?,\"ref\"?}}: {error}"
+                );
+                (Value::Null, Err(Problem::bad("bad_body", detail)))
+            }
+        };
+        match result {
+            Ok(ack) => json!({ "ref": reference, "ack": ack }),
+            Err(problem) => {
+                self.app.metrics().refused(problem.code());
+                json!({ "ref": reference, "error": problem.to_json() })
+            }
+        }
+    }
+
+    async fn store(&self, frame: Frame) -> Result<Value, Problem> {
+        if !(frame.reference.is_null()
+            || frame.reference.is_string()
+            || frame.reference.is_number())
+        {
+            return Err(Problem::bad("bad_body", "ref is a string or a number"));
+        }
+        let topic = match (&frame.topic, &self.topic) {
+            (Some(topic), _) => TopicName::parse(topic)?,
+            (None, Some(topic)) => topic.clone(),
+            (None, None) => {
+                let detail = "the URL names a pattern: say with `topic` where to publish";
+                return Err(Problem::bad("bad_topic", detail));
+            }
+        };
+        let event_type = frame.event.as_deref().map(EventType::parse).transpose()?;
+        let event = NewEvent {
+            event_type,
+            ..NewEvent::new(frame.data)
+        };
+        let publication = Publication {
+            topic: topic.clone(),
+            events: vec![event],
+            ends_topic: false,
+            idempotency: None,
+        };
+        let receipt = self.app.hub().publish(publication, clock::now()).await?;
+        self.app.metrics().published(receipt.count);
+        Ok(receipt_json(&topic, &receipt))
+    }
+}
+
+async fn next_step(cursor: Option<&mut Cursor>, budget: ReadBudget) -> Step {
+    match cursor {
+        Some(cursor) => poll_fn(|cx| cursor.poll_step(cx, budget)).await,
+        // Everything has ended already; the client may still publish elsewhere until it leaves.
+        None => pending().await,
+    }
+}
+
+/// A line as a text frame, without its line end.
+fn text(line: &Bytes) -> Message {
+    let line = line.slice(..line.trim_ascii_end().len());
+    // Envelopes are JSON that we wrote ourselves, hence UTF-8.
+    Message::Text(Utf8Bytes::try_from(line).unwrap_or_default())
+}
