@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { runCases } from "./runner/cases.mjs";
 import { runClients } from "./runner/clients.mjs";
+import { runOwnTests } from "./runner/own-tests.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +20,8 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`node conformance/run.mjs [--only NAME,…] [--events 20000] [--kills 10] [--rate 1500] [--seed N]
 
-  --only    clients by name (clients/clients.json), files of http/ by name, or "clients" or "http" for all of one kind
+  --only    clients by name (clients/clients.json), files of http/ by name, or a whole kind: "clients", "http",
+            "runner" (the tests of the runner itself)
   --events  length of the corpus; --rate: events published per second
   --kills   how often each client's connection is cut
   --seed    repeats the places of the cuts and the shapes of the bodies`);
@@ -30,6 +32,7 @@ const only = values.only?.split(",");
 const isWanted = (kind, name) => !only || only.includes(kind) || only.includes(name);
 try {
   const outcomes = [
+    await runOwnTests({ isWanted }),
     await runClients({ isWanted, events: Number(values.events), kills: Number(values.kills), rate: Number(values.rate), seed: Number(values.seed) }),
     await runCases({ isWanted }),
   ];

@@ -7,6 +7,8 @@ const byteOrderMark = Buffer.from("\ufeff");
 
 export class SseReader {
   #pending = Buffer.alloc(0);
+  // How far the pending line is known to hold no line end.
+  #scanned = 0;
   #isAtStart = true;
   #swallowsLf = false;
   #block = emptyBlock();
@@ -28,7 +30,7 @@ export class SseReader {
     }
     const blocks = [];
     let start = 0;
-    for (let index = 0; index < this.#pending.length; index += 1) {
+    for (let index = this.#scanned; index < this.#pending.length; index += 1) {
       const byte = this.#pending[index];
       if (byte === LF && this.#swallowsLf) {
         this.#swallowsLf = false;
@@ -42,6 +44,7 @@ export class SseReader {
       start = index + 1;
     }
     this.#pending = this.#pending.subarray(start);
+    this.#scanned = this.#pending.length;
     return blocks;
   }
 
