@@ -1,2 +1,58 @@
-//! Project chores.
-fn main() {}
+//! `cargo xtask`: the chores of this repository, so that a laptop and CI run the same code.
+
+mod bench;
+mod command;
+mod fuzz;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The chores of this repository.
+///
+/// `cargo xtask test` is the one command that says whether a change is good.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Check everything: brings what is missing, runs every step, ends with `N passed, N failed`.
+    Test(test::Options),
+    /// The same as `test`; this is what CI calls.
+    Ci(test::Options),
+    /// Check what a compiler does not: arrows between crates, budgets, words, prose.
+    Tidy(tidy::Options),
+    /// Measure one part against its peers.
+    Bench(bench::Options),
+    /// Feed a fuzz target with random input.
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether what was asked for is in order; an error means that it could not be found out.
+fn run(cli: Cli) -> Result<bool> {
+    std::env::set_current_dir(command::root()?)?;
+    match cli.verb {
+        Verb::Test(options) | Verb::Ci(options) => test::run(&options),
+        Verb::Tidy(options) => tidy::run(&options),
+        Verb::Bench(options) => bench::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
+    }
+}

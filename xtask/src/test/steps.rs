@@ -1,0 +1,261 @@
+//! The table of steps: what is checked, in which order, with which command.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use super::packages::{self, Package};
+use super::{Outcome, deny};
+use crate::command::{ask, run, words};
+use crate::{fuzz, tidy};
+
+/// One thing to check.
+pub(crate) struct Step {
+    /// What `--only` calls it.
+    pub(crate) name: &'static str,
+    /// One line for the list and the header.
+    pub(crate) about: &'static str,
+    /// Does it; an error is a failed step.
+    pub(crate) work: fn() -> Result<Outcome>,
+}
+
+/// Cheap and likely to fail comes first.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        about: "every Rust file is formatted",
+        work: fmt,
+    },
+    Step {
+        name: "tidy",
+        about: "arrows, budgets, words, prose",
+        work: tidy,
+    },
+    Step {
+        name: "clippy",
+        about: "no warning in any target",
+        work: clippy,
+    },
+    Step {
+        name: "unit",
+        about: "the tests of the workspace, its examples built",
+        work: unit,
+    },
+    Step {
+        name: "doctest",
+        about: "the examples inside the documentation",
+        work: doctest,
+    },
+    Step {
+        name: "doc",
+        about: "the documentation builds without a warning",
+        work: doc,
+    },
+    Step {
+        name: "deny",
+        about: "licences, bans, sources, advisories",
+        work: deny::check,
+    },
+    Step {
+        name: "beside",
+        about: "what lives beside the workspace compiles",
+        work: beside,
+    },
+    Step {
+        name: "conformance",
+        about: "foreign clients receive every byte",
+        work: conformance,
+    },
+    Step {
+        name: "browser",
+        about: "a person's clicks in headless Chromium",
+        work: browser,
+    },
+    Step {
+        name: "react",
+        about: "the React message board, built and used",
+        work: react,
+    },
+    Step {
+        name: "fuzz",
+        about: "30 seconds of random input per target",
+        work: fuzz_smoke,
+    },
+];
+
+/// Enough for a parser to meet every state; long runs are `cargo xtask fuzz`.
+const FUZZ_SECONDS: u32 = 30;
+
+const CHROMIUM: Package<'_> = Package {
+    name: "chromium",
+    program: Some("chromium"),
+};
+const FIREFOX: Package<'_> = Package {
+    name: "firefox-esr",
+    program: Some("firefox-esr"),
+};
+const CURL: Package<'_> = Package {
+    name: "curl",
+    program: Some("curl"),
+};
+const PYTHON: Package<'_> = Package {
+    name: "python3-venv",
+    program: None,
+};
+const NODE: Package<'_> = Package {
+    name: "nodejs",
+    program: Some("node"),
+};
+const NPM: Package<'_> = Package {
+    name: "npm",
+    program: Some("npm"),
+};
+
+fn cargo(line: &str) -> Result<Outcome> {
+    run(&mut words(&format!("cargo {line}")))?;
+    Ok(Outcome::Passed)
+}
+
+fn fmt() -> Result<Outcome> {
+    cargo("fmt --all --check")
+}
+
+fn tidy() -> Result<Outcome> {
+    let is_tidy = tidy::run(&tidy::Options::default())?;
+    ensure!(
+        is_tidy,
+        "the findings are above; `cargo xtask tidy` repeats them"
+    );
+    Ok(Outcome::Passed)
+}
+
+fn clippy() -> Result<Outcome> {
+    cargo("clippy --workspace --all-targets -- -D warnings")
+}
+
+fn unit() -> Result<Outcome> {
+    cargo("test --workspace --all-targets")
+}
+
+fn doctest() -> Result<Outcome> {
+    cargo("test --workspace --doc")
+}
+
+fn doc() -> Result<Outcome> {
+    run(words("cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Outcome::Passed)
+}
+
+/// Benches, fuzz targets and foreign clients keep their own lock files, so `--workspace` misses them.
+fn beside() -> Result<Outcome> {
+    let list = ask(&mut words(
+        "git ls-files --cached --others --exclude-standard *Cargo.toml",
+    ))?;
+    for manifest in list.lines().filter(|path| is_beside(path)) {
+        run(words("cargo fmt --check --manifest-path").arg(manifest))?;
+        run(words("cargo check --quiet --all-targets --manifest-path").arg(manifest))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn is_beside(manifest: &str) -> bool {
+    !["Cargo.toml", "xtask/Cargo.toml"].contains(&manifest) && !manifest.starts_with("crates/")
+}
+
+fn conformance() -> Result<Outcome> {
+    packages::bring(&[CHROMIUM, FIREFOX, CURL, PYTHON, NODE, NPM])?;
+    let corpus = corpus_packages()?;
+    let corpus = corpus.iter().map(|name| Package {
+        name,
+        program: None,
+    });
+    packages::bring(&corpus.collect::<Vec<_>>())?;
+    run(&mut words("cargo build --release --package fanfare-cli"))?;
+    npm("conformance", &[])?;
+    run(&mut words("node conformance/run.mjs"))?;
+    Ok(Outcome::Passed)
+}
+
+/// The corpus is cut from Debian packages; the list of its sources names them.
+fn corpus_packages() -> Result<Vec<String>> {
+    const SOURCES: &str = "conformance/corpus/sources.json";
+    let text = std::fs::read_to_string(SOURCES).context(SOURCES)?;
+    let sources: serde_json::Value = serde_json::from_str(&text).context(SOURCES)?;
+    let sources = sources["sources"]
+        .as_array()
+        .context("no `sources` in the list of sources")?;
+    let mut names: Vec<_> = sources
+        .iter()
+        .filter_map(|source| source["package"].as_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn browser() -> Result<Outcome> {
+    packages::bring(&[CHROMIUM, NODE, NPM])?;
+    npm("tests/browser", &["test"])
+}
+
+fn react() -> Result<Outcome> {
+    packages::bring(&[CHROMIUM, NODE, NPM])?;
+    npm("examples/react-message-board", &["build", "test"])
+}
+
+/// Installs exactly what the lock file says, then runs scripts of the folder.
+fn npm(folder: &str, scripts: &[&str]) -> Result<Outcome> {
+    ensure!(
+        Path::new(folder).join("package-lock.json").is_file(),
+        "{folder} has no package-lock.json"
+    );
+    run(words("npm ci --no-audit --no-fund").current_dir(folder))?;
+    for script in scripts {
+        run(words("npm run --silent").arg(script).current_dir(folder))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn fuzz_smoke() -> Result<Outcome> {
+    if let Some(reason) = fuzz::missing() {
+        return Ok(Outcome::NotRun(reason));
+    }
+    for target in fuzz::targets()? {
+        fuzz::fuzz(&target, FUZZ_SECONDS)?;
+    }
+    Ok(Outcome::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lives_beside_the_workspace_is_told_by_its_path() {
+        for path in [
+            "fuzz/Cargo.toml",
+            "bench/decoder/Cargo.toml",
+            "conformance/clients/x/Cargo.toml",
+        ] {
+            assert!(is_beside(path), "{path}");
+        }
+        for path in [
+            "Cargo.toml",
+            "xtask/Cargo.toml",
+            "crates/fanfare-sse/Cargo.toml",
+        ] {
+            assert!(!is_beside(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn step_names_are_unique() {
+        for (index, step) in STEPS.iter().enumerate() {
+            assert!(
+                STEPS[..index].iter().all(|other| other.name != step.name),
+                "{}",
+                step.name
+            );
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Markdown: one title a document, one sentence a line, links that lead somewhere.
+
+use super::finding::Finding;
+use super::tree::{File, Tree};
+
+pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
+    tree.with_extension("md")
+        .flat_map(|file| check_file(file, tree))
+        .collect()
+}
+
+fn check_file(file: &File, tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let lines: Vec<_> = outside_fences(&file.text).collect();
+    let titles = lines
+        .iter()
+        .filter(|(_, line)| line.starts_with("# "))
+        .count();
+    // A form that people fill in has no title of its own.
+    let is_form = file.path.starts_with(".github/");
+    if titles != 1 && !is_form {
+        let text = format!("{titles} titles (`# `); a document has exactly one");
+        findings.push(Finding::fail(&file.path, 1, "one-title", text));
+    }
+    for (line, text) in lines {
+        for target in links(text).filter(|target| !leads_somewhere(&file.path, target, tree)) {
+            let text = format!("the link to `{target}` leads nowhere");
+            findings.push(Finding::fail(&file.path, line, "dead-link", text));
+        }
+        if is_prose(text) && sentences(text) > 1 {
+            let text = "two sentences on one line; one sentence a line keeps diffs readable".into();
+            findings.push(Finding::warn(&file.path, line, "one-sentence", text));
+        }
+    }
+    findings
+}
+
+/// The lines that are not inside a fenced block, with their number.
+fn outside_fences(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_fenced = false;
+    text.lines().enumerate().filter_map(move |(index, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_fenced ^= is_fence;
+        (!is_fenced && !is_fence).then_some((index + 1, line))
+    })
+}
+
+/// The targets of `[text](target)`.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+}
+
+fn leads_somewhere(path: &str, target: &str, tree: &Tree) -> bool {
+    let file = target.split(['#', ' ']).next().unwrap_or_default();
+    if target.contains(':') || file.is_empty() {
+        return true;
+    }
+    let mut parts: Vec<_> = path.split('/').collect();
+    parts.pop();
+    for part in file.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." => {}
+            part => parts.push(part),
+        }
+    }
+    tree.has(&parts.join("/"))
+}
+
+/// Tables, headings and quoted lines follow their own form.
+fn is_prose(line: &str) -> bool {
+    !line.trim_start().starts_with(['|', '#', '>', '<']) && !line.starts_with("    ")
+}
+
+/// Counts full stops that a new sentence follows.
+fn sentences(line: &str) -> usize {
+    const SHORT: [&str; 6] = ["e.g", "i.e", "etc", "vs", "cf", "approx"];
+    let mut count = 1;
+    for (at, _) in line.match_indices(['.', '!', '?']) {
+        let (before, after) = (&line[..at], &line[at + 1..]);
+        let mut rest = after.trim_start_matches(['*', '_', ')', '"', '`']).chars();
+        let goes_on = rest.next() == Some(' ') && rest.next().is_some_and(char::is_uppercase);
+        let word = before.rsplit([' ', '(']).next().unwrap_or_default();
+        let ends =
+            word.len() > 1 && !SHORT.contains(&word) && !word.bytes().all(|b| b.is_ascii_digit());
+        count += usize::from(goes_on && ends && before.matches('`').count() % 2 == 0);
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(text: &str) -> Vec<&'static str> {
+        let tree = Tree::of(&[
+            ("docs/a.md", text),
+            ("docs/b.md", "# B\n"),
+            ("README.md", "# R\n"),
+        ]);
+        check(&tree).iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn a_document_has_one_title() {
+        assert_eq!(rules("# A\n\n```sh\n# a comment\n```\n## B\n"), [""; 0]);
+        assert_eq!(rules("# A\n\n# B\n"), ["one-title"]);
+        assert_eq!(rules("A\n"), ["one-title"]);
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_caught() {
+        assert_eq!(
+            rules("# A\n[b](b.md#x) [r](../README.md) [w](https://example.org) [h](#a)"),
+            [""; 0]
+        );
+        assert_eq!(rules("# A\n[c](c.md)"), ["dead-link"]);
+        assert_eq!(rules("# A\n[c](../docs/c.md)"), ["dead-link"]);
+    }
+
+    #[test]
+    fn two_sentences_on_a_line_are_told() {
+        assert_eq!(rules("# A\nOne stops. Two goes on."), ["one-sentence"]);
+        assert_eq!(rules("# A\n- **One.** Two goes on."), ["one-sentence"]);
+        assert_eq!(rules("# A\nSee e.g. Debian, `a. B`, and 3. Then."), [""; 0]);
+        assert_eq!(rules("# A\n| One. Two. |"), [""; 0]);
+    }
+}
