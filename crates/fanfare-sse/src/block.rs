@@ -27,13 +27,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Appends one whole data line.
-    pub(crate) fn push_data_line(&mut self, value: &[u8]) {
-        self.begin_data_line();
-        self.data.extend_from_slice(value);
-    }
-
-    /// Begins a data line whose value comes in pieces.
+    /// Begins a data line; its value follows, whole or in pieces.
     pub(crate) fn begin_data_line(&mut self) {
         if self.has_data {
             self.data.push(b'\n');
@@ -71,6 +65,7 @@ impl Block {
 }
 
 /// Empties a buffer and keeps its memory unless that is a lot.
+#[inline]
 pub(crate) fn empty(buffer: &mut Vec<u8>) {
     if buffer.capacity() > KEPT_BYTES {
         *buffer = Vec::new();

@@ -1,17 +1,15 @@
 //! The incremental decoder: keeps its place between chunks and hands out what each block means.
 
-use std::mem;
+use std::{borrow::Cow, str};
 
 use crate::{
     block::{Block, empty, text},
-    line::{Field, NAME_BYTES_MAX, line_end, retry_value},
+    cut::Place,
+    line::{Field, line_end, retry_value},
 };
 
 /// The default bound on one event: 16 MiB, above the 14 MB events that other suites send.
 pub const MAX_EVENT_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
-
-const MARK_BYTES: usize = 3;
-const BYTE_ORDER_MARK: [u8; MARK_BYTES] = [0xEF, 0xBB, 0xBF];
 
 /// What the decoder hands to the sink, borrowed for the length of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,57 +78,34 @@ pub struct Event<'a> {
 #[derive(Debug, Clone)]
 pub struct Decoder {
     /// The bound on data and event type of one block, on an id, and on a comment.
-    max_event_bytes: usize,
+    pub(crate) max_event_bytes: usize,
     /// Whether comments are handed out; otherwise they are not buffered either.
-    has_comments: bool,
+    pub(crate) has_comments: bool,
     /// Where in a line the last chunk ended.
-    place: Place,
+    pub(crate) place: Place,
     /// The unfinished line's value, unless it is data.
-    unfinished: Vec<u8>,
+    pub(crate) unfinished: Vec<u8>,
     /// The block that is open.
-    block: Block,
+    pub(crate) block: Block,
     /// Whether `block` is as new.
-    is_between_blocks: bool,
+    pub(crate) is_between_blocks: bool,
     /// The committed id.
     last_event_id: String,
     /// Whether anything was replaced since the last reset.
     is_lossy: bool,
 }
 
-/// Where in the stream, and in its line, the decoder stands between two chunks.
-///
-/// ```text
-/// Start --BOM or any byte--> LineStart --> Name --colon--> Space --> Value --break--> LineStart
-///                                 \           \--unknown--> Skipped ----------break-----/
-/// a break that was CR leads to AfterCr first
-/// ```
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    /// At the very start, after so many bytes of a byte order mark.
-    Start { mark_bytes: usize },
-    /// At the start of a line.
-    LineStart,
-    /// After a CR, which ended its line; a LF belongs to it.
-    AfterCr,
-    /// Within what may become a known field name.
-    Name {
-        bytes: [u8; NAME_BYTES_MAX],
-        len: usize,
-    },
-    /// After the colon; one space does not belong to the value.
-    Space(Field),
-    /// Within the value.
-    Value(Field),
-    /// Within a line that means nothing.
-    Skipped,
-}
-
-/// Fields of the open block that lie in the current chunk.
+/// What of the open block, and of the last one, lies in the current chunk.
 #[derive(Default)]
 struct Lying<'c> {
+    /// The first data line; further ones are joined in [`Block::data`].
     data: Option<&'c [u8]>,
+    /// The last event type.
     event: Option<&'c [u8]>,
+    /// The last id, to be committed at the blank line.
     id: Option<&'c [u8]>,
+    /// The committed id; copied once for all events of the chunk.
+    committed_id: Option<&'c str>,
 }
 
 impl Default for Decoder {
@@ -153,7 +128,7 @@ impl Decoder {
         Self {
             max_event_bytes,
             has_comments: true,
-            place: Place::Start { mark_bytes: 0 },
+            place: Place::Mark(0),
             unfinished: Vec::new(),
             block: Block::default(),
             is_between_blocks: true,
@@ -190,15 +165,12 @@ impl Decoder {
     #[must_use]
     pub fn has_open_block(&self) -> bool {
         !self.is_between_blocks
-            || !matches!(
-                self.place,
-                Place::Start { mark_bytes: 0 } | Place::LineStart | Place::AfterCr
-            )
+            || !matches!(self.place, Place::Mark(0) | Place::Start | Place::AfterCr)
     }
 
     /// Makes ready for a new stream: forgets all but the committed last event id.
     pub fn reset_keep_id(&mut self) {
-        self.place = Place::Start { mark_bytes: 0 };
+        self.place = Place::Mark(0);
         empty(&mut self.unfinished);
         self.block.clear();
         self.is_between_blocks = true;
@@ -211,28 +183,32 @@ impl Decoder {
     pub fn feed(&mut self, chunk: &[u8], mut sink: impl FnMut(Decoded<'_>)) {
         let mut rest = self.finish_line(chunk, &mut sink);
         let mut lying = Lying::default();
-        while !rest.is_empty() {
-            let Some(end) = line_end(rest) else {
-                self.spill(&mut lying);
-                self.begin_line(rest, &mut sink);
-                break;
-            };
+        while let [first, tail @ ..] = rest {
+            if *first == b'\n' {
+                self.dispatch(&mut lying, &mut sink);
+                rest = tail;
+                continue;
+            }
+            let Some(end) = line_end(rest) else { break };
             let (line, tail) = rest.split_at(end);
             rest = self.after_break(tail);
             if line.is_empty() {
                 self.dispatch(&mut lying, &mut sink);
-            } else {
-                self.whole_line(line, &mut lying, &mut sink);
+            } else if let Some((field, value)) = Field::split(line) {
+                self.whole_line(field, value, &mut lying, &mut sink);
             }
         }
-        self.spill(&mut lying);
+        self.spill(lying);
+        self.begin_line(rest, &mut sink);
     }
 
     /// Steps over the line break at the start of `tail`.
-    fn after_break<'c>(&mut self, tail: &'c [u8]) -> &'c [u8] {
+    #[inline]
+    pub(crate) fn after_break<'c>(&mut self, tail: &'c [u8]) -> &'c [u8] {
         match tail {
             [b'\r', b'\n', rest @ ..] => rest,
             [b'\r'] => {
+                // The line ends now; waiting for a LF would delay its event (rule B4).
                 self.place = Place::AfterCr;
                 &[]
             }
@@ -242,41 +218,45 @@ impl Decoder {
     }
 
     /// Takes a line that lies in the chunk from its start to its end.
+    #[inline]
     fn whole_line<'c>(
         &mut self,
-        line: &'c [u8],
+        field: Field,
+        value: &'c [u8],
         lying: &mut Lying<'c>,
         sink: &mut impl FnMut(Decoded<'_>),
     ) {
-        let known = Field::split(line).or_else(|| Some((Field::named(line)?, &[][..])));
-        let Some((field, value)) = known else { return };
         match field {
-            Field::Data => {
-                let separator = usize::from(self.block.has_data || lying.data.is_some());
-                if !self.admit(separator + value.len(), sink) {
-                } else if separator == 0 {
+            Field::Data if lying.data.is_none() && !self.block.has_data => {
+                if self.admit(value.len(), sink) {
                     lying.data = Some(value);
-                } else {
-                    self.spill_data(lying);
-                    self.block.push_data_line(value);
                 }
             }
-            Field::Event if self.admit(value.len(), sink) => lying.event = Some(value),
-            Field::Id if self.admit_id(value.len(), sink) && !value.contains(&0) => {
-                lying.id = Some(value);
+            Field::Data => {
+                if self.admit(1 + value.len(), sink) {
+                    self.spill_data(lying.data.take());
+                    self.spill_data(Some(value));
+                }
             }
-            Field::Retry if value.len() <= self.max_event_bytes => self.retry(value, sink),
-            Field::Comment if value.len() <= self.max_event_bytes => self.comment(value, sink),
-            _ => {}
+            Field::Event => {
+                if self.admit(value.len(), sink) {
+                    lying.event = Some(value);
+                }
+            }
+            Field::Id => {
+                if self.admit_id(value.len(), sink) && !value.contains(&0) {
+                    lying.id = Some(value);
+                }
+            }
+            Field::Retry => self.retry(value, sink),
+            Field::Comment => self.comment(value, sink),
         }
     }
 
     /// Counts bytes of data or event type against the limit and says whether they fit.
-    fn admit(&mut self, bytes: usize, sink: &mut impl FnMut(Decoded<'_>)) -> bool {
-        if self.block.is_too_large {
-            return false;
-        }
-        self.block.bytes += bytes;
+    #[inline]
+    pub(crate) fn admit(&mut self, bytes: usize, sink: &mut impl FnMut(Decoded<'_>)) -> bool {
+        self.block.bytes = self.block.bytes.saturating_add(bytes);
         let fits = self.block.bytes <= self.max_event_bytes;
         if !fits {
             self.give_up(sink);
@@ -285,9 +265,10 @@ impl Decoder {
     }
 
     /// Says whether an id fits; one that does not makes its block too large.
-    fn admit_id(&mut self, bytes: usize, sink: &mut impl FnMut(Decoded<'_>)) -> bool {
+    #[inline]
+    pub(crate) fn admit_id(&mut self, bytes: usize, sink: &mut impl FnMut(Decoded<'_>)) -> bool {
         let fits = bytes <= self.max_event_bytes;
-        if !fits && !self.block.is_too_large {
+        if !fits {
             self.give_up(sink);
         }
         fits
@@ -295,23 +276,29 @@ impl Decoder {
 
     #[cold]
     fn give_up(&mut self, sink: &mut impl FnMut(Decoded<'_>)) {
-        self.is_between_blocks = false;
-        self.block.give_up();
-        sink(Decoded::TooLarge {
-            max_event_bytes: self.max_event_bytes,
-        });
+        // From here on nothing fits.
+        self.block.bytes = usize::MAX;
+        if !self.block.is_too_large {
+            self.is_between_blocks = false;
+            self.block.give_up();
+            sink(Decoded::TooLarge {
+                max_event_bytes: self.max_event_bytes,
+            });
+        }
     }
 
-    fn retry(&mut self, value: &[u8], sink: &mut impl FnMut(Decoded<'_>)) {
-        if let Some(retry) = retry_value(value) {
+    pub(crate) fn retry(&mut self, value: &[u8], sink: &mut impl FnMut(Decoded<'_>)) {
+        if value.len() <= self.max_event_bytes
+            && let Some(retry) = retry_value(value)
+        {
             self.is_between_blocks = false;
             self.block.retry = Some(retry);
             sink(Decoded::Retry(retry));
         }
     }
 
-    fn comment(&mut self, value: &[u8], sink: &mut impl FnMut(Decoded<'_>)) {
-        if self.has_comments {
+    pub(crate) fn comment(&mut self, value: &[u8], sink: &mut impl FnMut(Decoded<'_>)) {
+        if self.has_comments && value.len() <= self.max_event_bytes {
             let (comment, is_lossy) = text(value);
             self.is_lossy |= is_lossy;
             sink(Decoded::Comment(&comment));
@@ -319,34 +306,27 @@ impl Decoder {
     }
 
     /// Ends the block: commits its id, hands out its event if it has data, and begins a new one.
+    #[inline]
     fn dispatch<'c>(&mut self, lying: &mut Lying<'c>, sink: &mut impl FnMut(Decoded<'_>)) {
-        let mut is_lossy = false;
-        if let Some(id) = lying.id.take() {
-            let (id, lossy) = text(id);
-            is_lossy |= lossy;
-            self.last_event_id.clear();
-            self.last_event_id.push_str(&id);
-        } else if self.block.has_id {
-            let (id, lossy) = text(&self.block.id);
-            is_lossy |= lossy;
-            self.last_event_id.clear();
-            self.last_event_id.push_str(&id);
-        }
-        let event = lying.event.take();
+        let mut is_lossy = self.commit_id(lying);
+        let event = lying.event.take().unwrap_or(&self.block.event);
         let data = match lying.data.take() {
             None if self.block.has_data => Some(self.block.data.as_slice()),
-            lying => lying,
+            data => data,
         };
         if let Some(data) = data
             && !self.block.is_too_large
         {
-            let (event, event_lossy) = text(event.unwrap_or(&self.block.event));
-            let (data, data_lossy) = text(data);
-            is_lossy |= event_lossy | data_lossy;
+            let (data, data_is_lossy) = text(data);
+            let (event, event_is_lossy) = match event {
+                [] => (Cow::Borrowed("message"), false),
+                named => text(named),
+            };
+            is_lossy |= data_is_lossy | event_is_lossy;
             sink(Decoded::Event(Event {
-                event: if event.is_empty() { "message" } else { &event },
+                event: &event,
                 data: &data,
-                id: &self.last_event_id,
+                id: lying.committed_id.unwrap_or(&self.last_event_id),
                 retry: self.block.retry,
                 is_lossy,
             }));
@@ -360,192 +340,57 @@ impl Decoder {
         }
     }
 
+    /// Commits the id of the block, if it has one; says whether bytes of it had to be replaced.
+    #[inline]
+    fn commit_id(&mut self, lying: &mut Lying<'_>) -> bool {
+        let id = match lying.id.take() {
+            None if self.block.has_id => self.block.id.as_slice(),
+            None => return false,
+            Some(id) => match str::from_utf8(id) {
+                Ok(id) => {
+                    lying.committed_id = Some(id);
+                    return false;
+                }
+                Err(_) => id,
+            },
+        };
+        lying.committed_id = None;
+        let (id, is_lossy) = text(id);
+        replace(&mut self.last_event_id, &id);
+        is_lossy
+    }
+
     /// Copies what lies in a chunk that is about to go away.
-    fn spill(&mut self, lying: &mut Lying<'_>) {
-        self.spill_data(lying);
-        if let Some(event) = lying.event.take() {
+    #[inline]
+    fn spill(&mut self, lying: Lying<'_>) {
+        self.spill_data(lying.data);
+        if let Some(event) = lying.event {
             self.block.set_event(event);
             self.is_between_blocks = false;
         }
-        if let Some(id) = lying.id.take() {
+        if let Some(id) = lying.id {
             self.block.set_id(id);
             self.is_between_blocks = false;
         }
+        if let Some(id) = lying.committed_id {
+            replace(&mut self.last_event_id, id);
+        }
     }
 
-    fn spill_data(&mut self, lying: &mut Lying<'_>) {
-        if let Some(data) = lying.data.take() {
-            self.is_between_blocks = false;
+    #[inline]
+    fn spill_data(&mut self, data: Option<&[u8]>) {
+        if let Some(data) = data
             // What came before the limit was exceeded is not wanted any more.
-            if !self.block.is_too_large {
-                self.block.push_data_line(data);
-            }
-        }
-    }
-
-    /// Takes the start of a line whose end is not in the chunk.
-    fn begin_line(&mut self, part: &[u8], sink: &mut impl FnMut(Decoded<'_>)) {
-        self.place = Place::Name {
-            bytes: [0; NAME_BYTES_MAX],
-            len: 0,
-        };
-        self.finish_line(part, sink);
-    }
-
-    /// Goes on with the line in which the last chunk ended; returns what lies behind its end.
-    fn finish_line<'c>(&mut self, chunk: &'c [u8], sink: &mut impl FnMut(Decoded<'_>)) -> &'c [u8] {
-        let mut rest = chunk;
-        loop {
-            let Some((&first, tail)) = rest.split_first() else {
-                return rest;
-            };
-            match self.place {
-                Place::LineStart => return rest,
-                Place::AfterCr => {
-                    self.place = Place::LineStart;
-                    return if first == b'\n' { tail } else { rest };
-                }
-                Place::Start { mark_bytes } => match BYTE_ORDER_MARK.get(mark_bytes) {
-                    Some(expected) if *expected == first => {
-                        rest = tail;
-                        self.place = match mark_bytes + 1 {
-                            MARK_BYTES => Place::LineStart,
-                            mark_bytes => Place::Start { mark_bytes },
-                        };
-                    }
-                    // Half a mark is the beginning of a field name that nobody knows.
-                    Some(_) if mark_bytes > 0 => self.place = Place::Skipped,
-                    _ => self.place = Place::LineStart,
-                },
-                Place::Name { bytes, len } => {
-                    let name = bytes.get(..len).unwrap_or_default();
-                    if matches!(first, b'\r' | b'\n') {
-                        if let Some(field) = Field::named(name) {
-                            self.begin_value(field, sink);
-                            self.finish_value(field, sink);
-                        }
-                        self.place = Place::LineStart;
-                        return self.after_break(rest);
-                    }
-                    self.place = self.after_name_byte(bytes, len, first, sink);
-                    rest = tail;
-                }
-                Place::Space(field) => {
-                    self.place = Place::Value(field);
-                    rest = rest.strip_prefix(b" ").unwrap_or(rest);
-                }
-                Place::Value(field) => {
-                    let end = line_end(rest);
-                    let (piece, tail) = rest.split_at(end.unwrap_or(rest.len()));
-                    if !self.value_piece(field, piece, sink) {
-                        self.place = Place::Skipped;
-                        rest = tail;
-                        continue;
-                    }
-                    if end.is_none() {
-                        return &[];
-                    }
-                    self.finish_value(field, sink);
-                    self.place = Place::LineStart;
-                    return self.after_break(tail);
-                }
-                Place::Skipped => {
-                    let Some(end) = line_end(rest) else {
-                        return &[];
-                    };
-                    self.place = Place::LineStart;
-                    return self.after_break(rest.split_at(end).1);
-                }
-            }
-        }
-    }
-
-    fn after_name_byte(
-        &mut self,
-        mut bytes: [u8; NAME_BYTES_MAX],
-        len: usize,
-        byte: u8,
-        sink: &mut impl FnMut(Decoded<'_>),
-    ) -> Place {
-        if byte == b':' {
-            let field = Field::named(bytes.get(..len).unwrap_or_default());
-            return match field {
-                Some(Field::Comment) if !self.has_comments => Place::Skipped,
-                Some(field) => {
-                    self.begin_value(field, sink);
-                    Place::Space(field)
-                }
-                None => Place::Skipped,
-            };
-        }
-        let Some(next) = bytes.get_mut(len) else {
-            return Place::Skipped;
-        };
-        *next = byte;
-        if Field::may_begin_with(bytes.get(..=len).unwrap_or_default()) {
-            Place::Name {
-                bytes,
-                len: len + 1,
-            }
-        } else {
-            Place::Skipped
-        }
-    }
-
-    fn begin_value(&mut self, field: Field, sink: &mut impl FnMut(Decoded<'_>)) {
-        self.unfinished.clear();
-        if field == Field::Data && self.admit(usize::from(self.block.has_data), sink) {
+            && !self.block.is_too_large
+        {
             self.is_between_blocks = false;
             self.block.begin_data_line();
+            self.block.data.extend_from_slice(data);
         }
     }
+}
 
-    /// Takes a piece of an unfinished value; says whether the rest of the value is wanted.
-    fn value_piece(
-        &mut self,
-        field: Field,
-        piece: &[u8],
-        sink: &mut impl FnMut(Decoded<'_>),
-    ) -> bool {
-        let held = self.unfinished.len() + piece.len();
-        let fits = match field {
-            Field::Data => {
-                let fits = self.admit(piece.len(), sink);
-                if fits {
-                    self.block.data.extend_from_slice(piece);
-                }
-                return fits;
-            }
-            Field::Event => self.admit(piece.len(), sink),
-            Field::Id => self.admit_id(held, sink),
-            Field::Retry | Field::Comment => held <= self.max_event_bytes,
-        };
-        if fits {
-            self.unfinished.extend_from_slice(piece);
-        }
-        fits
-    }
-
-    /// Takes the value in `unfinished`, which is whole now.
-    fn finish_value(&mut self, field: Field, sink: &mut impl FnMut(Decoded<'_>)) {
-        let value = mem::take(&mut self.unfinished);
-        match field {
-            Field::Data => {}
-            Field::Event => {
-                if self.admit(0, sink) {
-                    self.block.set_event(&value);
-                    self.is_between_blocks = false;
-                }
-            }
-            Field::Id if !value.contains(&0) => {
-                self.block.set_id(&value);
-                self.is_between_blocks = false;
-            }
-            Field::Id => {}
-            Field::Retry => self.retry(&value, sink),
-            Field::Comment => self.comment(&value, sink),
-        }
-        self.unfinished = value;
-        empty(&mut self.unfinished);
-    }
+fn replace(text: &mut String, with: &str) {
+    text.clear();
+    text.push_str(with);
 }

@@ -4,8 +4,9 @@
 //! Modules in reading order:
 //!
 //! - `encode`: one block or comment to bytes, with the rule for what a field may hold.
-//! - `decode`: the public decoder: which chunk ends where, what a block holds, when it is dispatched.
-//! - `block`: the fields of the block that is being read, spilled when a chunk ends in its middle.
+//! - `decode`: the public decoder: takes whole lines where they lie, dispatches at blank lines.
+//! - `cut`: lines that are cut by the end of a chunk.
+//! - `block`: the fields of the open block that had to leave their chunk.
 //! - `line`: where a line ends and which field it names.
 //!
 //! # Examples
@@ -31,6 +32,7 @@
 //! ```
 
 mod block;
+mod cut;
 mod decode;
 mod encode;
 mod line;
