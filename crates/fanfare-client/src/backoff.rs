@@ -241,10 +241,10 @@ mod tests {
 
     #[test]
     fn the_policy_says_what_an_empty_address_means() {
-        let source = Arc::new(std::io::ErrorKind::ConnectionRefused.into());
+        let cause = Arc::new(std::io::ErrorKind::ConnectionRefused.into());
         let nowhere = Loss::Unreachable {
             address: "http://h".into(),
-            source,
+            cause,
         };
         for (unreachable, gives_up) in [(Unreachable::Retry, false), (Unreachable::GiveUp, true)] {
             let mut backoff = Backoff::new(RetryPolicy {

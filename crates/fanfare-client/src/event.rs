@@ -22,6 +22,24 @@ pub struct Event {
     pub time: Option<SystemTime>,
 }
 
+impl Event {
+    /// An event as a plain stream carries it: without topic and time.
+    #[must_use]
+    pub fn new(
+        id: impl Into<String>,
+        event_type: impl Into<String>,
+        data: impl Into<String>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            event_type: event_type.into(),
+            data: data.into(),
+            topic: None,
+            time: None,
+        }
+    }
+}
+
 /// Events that were asked for are gone: what the application holds must be fetched anew.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]

@@ -98,13 +98,10 @@ impl Reader {
 impl Output {
     fn take(&mut self, decoded: Decoded<'_>) {
         match decoded {
-            Decoded::Event(event) => self.updates.push_back(Update::of(Event {
-                id: event.id.to_owned(),
-                event_type: event.event.to_owned(),
-                data: event.data.to_owned(),
-                topic: None,
-                time: None,
-            })),
+            Decoded::Event(event) => {
+                self.updates
+                    .push_back(Update::of(Event::new(event.id, event.event, event.data)))
+            }
             Decoded::Retry(ms) => self.retry = Some(Duration::from_millis(ms)),
             Decoded::TooLarge {
                 max_event_bytes, ..

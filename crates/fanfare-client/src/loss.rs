@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use crate::problem::Problem;
 
-/// A failure after which another try makes sense.
+/// A failure after which another try makes sense. Its text names the causes too.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Loss {
     /// No connection could be made; nothing was sent.
-    #[error("no hub answers at {address}: {source}")]
+    #[error("no hub answers at {address}: {cause}")]
     Unreachable {
         /// Scheme, host and port that were tried.
         address: String,
         /// What the operating system or TLS said.
-        source: Arc<io::Error>,
+        cause: Arc<io::Error>,
     },
     /// The connection broke while a request or a stream was under way.
     #[error("the connection broke: {}", causes(.0))]
-    Broken(#[source] Arc<hyper::Error>),
+    Broken(Arc<hyper::Error>),
     /// Nothing came for so long that the connection must be taken for dead.
     #[error("nothing came for {} s", .0.as_secs())]
     Silent(Duration),
@@ -28,8 +28,8 @@ pub enum Loss {
     #[error("the hub ended the stream")]
     Ended,
     /// The hub, or a proxy before it, cannot serve right now.
-    #[error("{0}")]
-    Refused(#[source] Problem),
+    #[error(transparent)]
+    Refused(Problem),
     /// A line of the stream is not what the form of the stream asks for.
     #[error("the stream is garbled: {0}")]
     Garbled(Arc<serde_json::Error>),

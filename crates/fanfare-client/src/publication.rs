@@ -56,6 +56,15 @@ impl NewEvent {
         })
     }
 
+    /// Replaces the data and keeps the rest, for events of one kind.
+    #[must_use]
+    pub fn with_data(self, data: impl Into<String>) -> Self {
+        Self {
+            data: data.into(),
+            ..self
+        }
+    }
+
     /// Tells subscribers how long to wait before they reconnect; counted in milliseconds.
     #[must_use]
     pub fn retry(self, wait: Duration) -> Self {
@@ -139,7 +148,13 @@ impl Publication {
     /// A stream is sent once and never again. What was stored before it broke stays stored.
     #[must_use]
     pub fn events(events: impl Stream<Item = NewEvent> + Send + 'static) -> Self {
-        Self::stream(EVENT_STREAM, events.map(|event| event.block()))
+        Self::try_events(events.map(Ok))
+    }
+
+    /// Events as they come, from a source that may fail, which breaks the request.
+    #[must_use]
+    pub fn try_events(events: impl Stream<Item = io::Result<NewEvent>> + Send + 'static) -> Self {
+        Self::stream(EVENT_STREAM, events.map(|event| event?.block()))
     }
 
     /// A body that is still being made, passed through as it comes.

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
 use crate::address::{AddressError, Query, Target};
@@ -31,7 +31,7 @@ const RETRIES_MAX: u32 = 4;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the hub answers when it stored what was published.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// The topic.
@@ -56,14 +56,14 @@ pub enum PublishError {
     #[error("the {0} holds characters that no HTTP header can carry")]
     Field(&'static str),
     /// The hub refused; nothing was stored, unless the problem says so.
-    #[error("{0}")]
-    Refused(#[source] Problem),
+    #[error(transparent)]
+    Refused(Problem),
     /// The address leads elsewhere, and a publication is not carried after it.
     #[error("the hub's address leads to {0}: use that one")]
     Redirect(String),
     /// Whether something was stored is unknown, unless the hub was unreachable.
-    #[error("{0}")]
-    Lost(#[source] Loss),
+    #[error(transparent)]
+    Lost(Loss),
     /// The hub took it, but answered with something else than a receipt.
     #[error("what answered is no hub: its {status} holds no receipt")]
     NoReceipt {

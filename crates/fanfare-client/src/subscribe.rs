@@ -38,8 +38,8 @@ const IDLE_MAX: Duration = Duration::from_secs(45);
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The hub refused in a way that another try would not change.
-    #[error("{0}")]
-    Refused(#[source] Problem),
+    #[error(transparent)]
+    Refused(Problem),
     /// The answer is no stream.
     #[error("{address} answered `{content_type}`, which is no event stream")]
     NoStream {
@@ -52,8 +52,8 @@ pub enum SubscribeError {
     #[error("the redirect to `{0}` cannot be followed")]
     Redirect(String),
     /// The tries that the policy allows are used up.
-    #[error("{0}")]
-    GaveUp(#[source] Loss),
+    #[error(transparent)]
+    GaveUp(Loss),
 }
 
 /// What to follow, and how; made by [`Client::subscribe`].

@@ -67,9 +67,9 @@ impl Transport {
     pub(crate) async fn open(&self, origin: &Origin) -> Result<Connection, Loss> {
         let opened = timeout(CONNECT_MAX, self.open_io(origin)).await;
         let opened = opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        opened.map_err(|source| Loss::Unreachable {
+        opened.map_err(|cause| Loss::Unreachable {
             address: origin.to_string(),
-            source: Arc::new(source),
+            cause: Arc::new(cause),
         })
     }
 

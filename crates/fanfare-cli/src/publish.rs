@@ -1,0 +1,327 @@
+//! `fanfare pub`: publishes an argument, a file or a stream that is still being made.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use fanfare_client::{
+    Client, Loss, NewEvent, Publication, PublishError, Receipt, RetryPolicy, Unreachable,
+};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// Bytes of standard input that one event or one line may have. Far above any hub's limit, which
+/// then says its number; this bound only keeps a wrong redirection from filling the memory.
+const INPUT_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes that are read from a live stream at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Pieces or lines that wait for the hub. More only adds latency: the pipe itself holds the rest.
+const QUEUE_MAX: usize = 64;
+
+/// Publish to a topic
+///
+/// Without DATA, or with `-`, the event is what is piped in; one line break at its end is dropped.
+/// Prints the id of the event that was stored last.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fanfare pub chat 'Hello, world'               one event
+  fanfare pub chat < letter.txt                 one event, from a file
+  fanfare pub chat --event joined '{\"who\":\"Ada\"}'
+  tail -f app.log | fanfare pub logs --stream   each line is an event, as it comes
+  curl -N https://example.org/feed | fanfare pub feed --stream=sse
+                                                a live event stream, block by block
+  fanfare pub chat --end                        ends the topic: subscribers stop for good")]
+pub(crate) struct Publish {
+    /// The topic, such as `chat` or `orders/42`
+    topic: String,
+
+    /// The data of the event; `-` reads standard input
+    data: Option<String>,
+
+    /// The event type, the name that listeners are registered under
+    #[arg(long, value_name = "TYPE")]
+    event: Option<String>,
+
+    /// How long subscribers shall wait before they reconnect, such as `2s` or `500ms`
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    retry: Option<Duration>,
+
+    /// End the topic after what is published; without DATA, publish nothing
+    #[arg(long)]
+    end: bool,
+
+    /// Publish standard input as it comes, over one request: each line is an event, or with
+    /// `--stream=sse` it is an event stream already
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines")]
+    stream: Option<StreamForm>,
+
+    /// The same as `--stream=lines`
+    #[arg(long, conflicts_with = "stream")]
+    lines: bool,
+
+    /// Send the body as this content type, piped input as it comes: of a `text/event-stream` each
+    /// block is an event, of an `application/x-ndjson` each line
+    #[arg(long = "type", value_name = "MIME", conflicts_with_all = ["stream", "lines", "event", "retry"])]
+    content_type: Option<String>,
+
+    /// Store only what was not stored under this key before, so that a script may run twice
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+
+    /// Print the hub's whole answer as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    hub: HubArg,
+}
+
+/// What standard input is, line by line or block by block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StreamForm {
+    /// Each line is the data of one event
+    Lines,
+    /// An event stream (`text/event-stream`), passed through
+    Sse,
+}
+
+/// Which hub to talk to.
+#[derive(Debug, Args)]
+pub(crate) struct HubArg {
+    /// The hub's URL
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FANFARE_SERVER",
+        default_value = "http://127.0.0.1:4000"
+    )]
+    server: String,
+}
+
+impl HubArg {
+    /// The URL as it was given.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// A client of this hub.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.server)?)
+    }
+}
+
+/// A loss in words that say what to change.
+pub(crate) fn explain(loss: &Loss) -> String {
+    let Loss::Unreachable { address, cause } = loss else {
+        return loss.to_string();
+    };
+    let cause = match cause.kind() {
+        io::ErrorKind::ConnectionRefused => String::new(),
+        _ => format!(" ({cause})"),
+    };
+    format!(
+        "no hub answers at {address}{cause}: start one with `fanfare dev`, or name another with --server"
+    )
+}
+
+impl Publish {
+    /// Publishes, and prints what the hub answers.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let client = self.hub.client()?;
+        let publication = self.publication()?;
+        let mut publish = match publication {
+            Some(publication) => client.publish(&self.topic, publication),
+            None => client.end(&self.topic),
+        };
+        if self.end {
+            publish = publish.ending();
+        }
+        if let Some(key) = self.idempotency_key {
+            publish = publish.idempotency_key(key);
+        }
+        let policy = RetryPolicy {
+            unreachable: Unreachable::GiveUp,
+            ..RetryPolicy::at_most(4)
+        };
+        let receipt = publish.retry(policy).await.map_err(|error| match error {
+            PublishError::Lost(loss) => anyhow!(explain(&loss)),
+            error => anyhow!(error),
+        })?;
+        print(&receipt, self.json)
+    }
+
+    /// What to publish; `None` to end the topic without an event.
+    fn publication(&self) -> anyhow::Result<Option<Publication>> {
+        let argument = self.data.as_deref().filter(|data| *data != "-");
+        let form = self.stream.or(self.lines.then_some(StreamForm::Lines));
+        match (form, argument) {
+            (Some(_), Some(_)) => bail!("--stream reads standard input: leave DATA away"),
+            (Some(StreamForm::Lines), None) => self.lines_as_events().map(Some),
+            (Some(StreamForm::Sse), None) => {
+                if self.event.is_some() || self.retry.is_some() {
+                    bail!(
+                        "an event stream says its own event types and retry: leave --event and --retry away"
+                    );
+                }
+                Ok(Some(piped("text/event-stream")))
+            }
+            (None, Some(data)) => self.ready(data.to_owned()).map(Some),
+            (None, None) if self.end && self.data.is_none() => Ok(None),
+            (None, None) => self.from_input().map(Some),
+        }
+    }
+
+    /// One event, or a body of the given content type.
+    fn ready(&self, data: String) -> anyhow::Result<Publication> {
+        match &self.content_type {
+            Some(content_type) => Ok(Publication::body(content_type, data)),
+            None => Ok(self.event_of(data)?.into()),
+        }
+    }
+
+    fn event_of(&self, data: String) -> anyhow::Result<NewEvent> {
+        let mut event = NewEvent::new(data);
+        if let Some(event_type) = &self.event {
+            event = event.event_type(event_type).context("--event")?;
+        }
+        if let Some(wait) = self.retry {
+            event = event.retry(wait);
+        }
+        Ok(event)
+    }
+
+    /// The whole of standard input as one event, or as it comes if it has a content type.
+    fn from_input(&self) -> anyhow::Result<Publication> {
+        if self.data.is_none() && io::stdin().is_terminal() {
+            bail!("nothing to publish: give DATA, pipe something in, or write `-` and type it");
+        }
+        if let Some(content_type) = &self.content_type {
+            return Ok(piped(content_type));
+        }
+        let mut bytes = Vec::new();
+        io::stdin()
+            .take(INPUT_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .context("standard input")?;
+        if bytes.is_empty() {
+            bail!(
+                "standard input was empty, nothing is published: for an event without data write ''"
+            );
+        }
+        if bytes.len() as u64 > INPUT_BYTES_MAX {
+            bail!(
+                "standard input is too large for one event: publish it in parts, or with --stream"
+            );
+        }
+        let text = String::from_utf8(bytes)
+            .context("an event is UTF-8 text: encode it, such as with base64")?;
+        let event = self.event_of(without_line_break(&text).to_owned())?;
+        Ok(event.into())
+    }
+
+    /// Each line of standard input as an event, as soon as it is complete.
+    fn lines_as_events(&self) -> anyhow::Result<Publication> {
+        let kind = self.event_of(String::new())?;
+        let events = from_thread(move |queue| {
+            let mut input = io::stdin().lock();
+            while let Some(line) = next_line(&mut input).transpose() {
+                let event = line.map(|line| kind.clone().with_data(line));
+                if queue.blocking_send(event).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Publication::try_events(events))
+    }
+}
+
+/// Standard input as it comes, in the pieces that the pipe gives.
+fn piped(content_type: &str) -> Publication {
+    let pieces = from_thread(|queue| {
+        let mut input = io::stdin().lock();
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let item = match input.read(&mut piece) {
+                Ok(0) => break,
+                Ok(bytes) => Ok(Bytes::copy_from_slice(
+                    piece.get(..bytes).unwrap_or_default(),
+                )),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            if queue.blocking_send(item).is_err() {
+                break;
+            }
+        }
+    });
+    Publication::stream(content_type, pieces)
+}
+
+/// What a thread of its own reads. A read of standard input cannot be cancelled, and the runtime
+/// would wait for it when the hub refuses; a plain thread ends with the process.
+fn from_thread<T: Send + 'static>(
+    read: impl FnOnce(Sender<io::Result<T>>) + Send + 'static,
+) -> impl Stream<Item = io::Result<T>> + Send {
+    let (sender, queue): (_, Receiver<_>) = channel(QUEUE_MAX);
+    std::thread::spawn(move || read(sender));
+    unfold(queue, async |mut queue| {
+        queue.recv().await.map(|item| (item, queue))
+    })
+}
+
+/// The next line without its break; bytes that are not UTF-8 become U+FFFD, lest one of them stops a
+/// log that is followed for weeks.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let bytes = input
+        .take(INPUT_BYTES_MAX + 1)
+        .read_until(b'\n', &mut line)?;
+    if bytes == 0 {
+        return Ok(None);
+    }
+    if bytes as u64 > INPUT_BYTES_MAX {
+        return Err(io::Error::other(
+            "a line of standard input is too large for one event",
+        ));
+    }
+    let text = String::from_utf8_lossy(&line);
+    Ok(Some(without_line_break(&text).to_owned()))
+}
+
+/// The text without one LF or CRLF at its end.
+fn without_line_break(text: &str) -> &str {
+    let Some(text) = text.strip_suffix('\n') else {
+        return text;
+    };
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+/// Prints the id, or the whole receipt.
+fn print(receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
+    let text = if as_json {
+        serde_json::to_string(receipt)?
+    } else {
+        receipt.id.clone()
+    };
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_lose_their_break_and_nothing_else() {
+        let mut input: &[u8] = b"a\r\n\n  b \xff\rc\nlast";
+        let lines: Vec<_> = std::iter::from_fn(|| next_line(&mut input).unwrap()).collect();
+        assert_eq!(lines, ["a", "", "  b \u{fffd}\rc", "last"]);
+    }
+}
