@@ -58,7 +58,7 @@ const launchers = {
 };
 
 /** The command that opens the page for one stream, and what the page reports, line by line, as `onLines`. */
-export async function browserCommand({ browser, stream, types, onLines }) {
+export async function browserCommand({ browser, stream, sibling, types, onLines }) {
   const profile = mkdtempSync(join(tmpdir(), `conformance-${browser}-`));
   const server = createServer(async (request, response) => {
     if (request.method === "POST") {
@@ -72,7 +72,7 @@ export async function browserCommand({ browser, stream, types, onLines }) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const query = new URLSearchParams({ stream, types, report: "/report" });
+  const query = new URLSearchParams({ stream, types, report: "/report", ...(sibling && { sibling }) });
   const url = `http://127.0.0.1:${server.address().port}/?${query}`;
   return {
     command: [...launchers[browser](profile), url],

@@ -41,7 +41,9 @@ export async function startClient({ client, hub, path, types, cuts }) {
   };
 
   const stream = proxy.url + path;
-  const page = client.browser && (await browserCommand({ browser: client.browser, stream, types, onLines: (text) => text.split("\n").forEach(onLine) }));
+  const sibling = client.is_encrypted ? `${proxy.url}/sibling` : undefined;
+  const onLines = (text) => text.split("\n").forEach(onLine);
+  const page = client.browser && (await browserCommand({ browser: client.browser, stream, sibling, types, onLines }));
   const [program, ...args] = page ? page.command : [...client.command, stream, types, ...(client.flags ?? [])];
   child = spawn(program, args, { cwd: root, stdio: ["pipe", "pipe", "pipe"], env: withoutProxies(process.env), detached: true });
   // The kill line may meet a client that has just stopped; its exit is noticed below.

@@ -37,7 +37,7 @@ export function judge({ client, lines, published, endId, connections, cutsDone, 
   if (cutsDone !== cutsPlanned) faults.push(`${cutsDone} cuts of ${cutsPlanned} happened`);
   const over = lines.find((line) => line.over)?.over ?? "never";
   if (over !== client.over) faults.push(`who stops after the 204 has changed: expected ${client.over}, was ${over}`);
-  faults.push(...resumeFaults(client, connections, published));
+  faults.push(...resumeFaults(client, connections, published), ...sharingFaults(client, lines));
   return { ...counts, cuts: cutsDone, connections: connections.length, faults };
 }
 
@@ -89,4 +89,12 @@ function resumeFaults(client, connections, published) {
     .map(({ requestHead }) => /^last-event-id: *([^\r\n]*)/im.exec(requestHead)?.[1])
     .filter((id) => id === undefined || !(known.has(id) || seqOf(id) === seqOf(published[0].id) - 1 || seqOf(id) === seqOf(published.at(-1).id) + 1))
     .map((id) => `a reconnect resumed from ${id ?? "nothing"}`);
+}
+
+// A browser does not say which HTTP it speaks to another origin. A second stream that comes back after
+// a cut, too, was on the same connection, and only HTTP/2 carries two streams.
+function sharingFaults(client, lines) {
+  const isBrowserOverHttp2 = client.browser && client.is_encrypted;
+  const opens = lines.filter((line) => line.sibling_open).length;
+  return isBrowserOverHttp2 && opens < 2 ? [`two streams did not share a connection: the second opened ${opens} times`] : [];
 }

@@ -17,7 +17,7 @@ let retryMs = 3000;
 
 function readOnce() {
   const resume = lastEventId ? ["--header", `Last-Event-ID: ${lastEventId}`] : [];
-  const report = ["--write-out", "%{stderr}%{http_code}"];
+  const report = ["--write-out", "%{stderr}%{http_code} %{http_version}"];
   running = spawn("curl", ["--silent", "--no-buffer", "--noproxy", "*", "--header", "Accept: text/event-stream", ...resume, ...report, ...flags, url]);
   const reader = new SseReader({ lastEventId });
   let hasOpened = false;
@@ -35,6 +35,12 @@ function readOnce() {
   return new Promise((resolve) => running.on("close", () => resolve(status)));
 }
 
-while ((await readOnce()) !== "204") await wait(retryMs);
+let answer = await readOnce();
+while (!answer.startsWith("204 ")) {
+  await wait(retryMs);
+  answer = await readOnce();
+}
+const wantedVersion = flags.includes("--http2") ? "2" : "1.1";
+if (answer !== `204 ${wantedVersion}`) throw new Error(`HTTP/${wantedVersion} was asked for, the answer was ${answer}`);
 print({ over: "adapter" });
 process.exit(0);

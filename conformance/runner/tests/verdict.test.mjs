@@ -50,6 +50,13 @@ test("a reconnect without an id fails", () => {
   assert.notDeepEqual(verdictOn(right, { connections: heads }).faults, []);
 });
 
+test("a browser over TLS whose streams have a connection each fails", () => {
+  const client = { over: "client", deviations: [], browser: "chromium", is_encrypted: true };
+  const opened = { sibling_open: true };
+  assert.notDeepEqual(verdictOn([...right, opened], { client }).faults, []);
+  assert.deepEqual(verdictOn([...right, opened, opened], { client }).faults, []);
+});
+
 const deviating = { over: "client", deviations: [{ kind: "opening-block-dispatched" }] };
 const opening = (id) => ({ id, event: "message", data: "" });
 
