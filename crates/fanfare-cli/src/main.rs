@@ -1,2 +1,78 @@
-//! The `fanfare` binary.
-fn main() {}
+//! The `fanfare` binary: runs a hub, publishes to one, subscribes to one.
+
+mod dev;
+mod options;
+mod publish;
+mod serve;
+mod subscribe;
+mod tls;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A push server for the web: publish with one POST, and every browser that holds an EventSource
+/// open receives it.
+#[derive(Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "Start here:
+  fanfare dev                        a hub with its playground, on this machine only
+  fanfare sub chat                   follow a topic
+  fanfare pub chat 'Hello, world'    publish to it
+Each command has its own --help with examples."
+)]
+struct Cli {
+    /// What to log, such as `info`, `debug` or `fanfare_http=debug,warn`
+    #[arg(
+        long,
+        global = true,
+        env = "FANFARE_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    log: String,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    Serve(serve::Serve),
+    Pub(publish::Publish),
+    Sub(subscribe::Subscribe),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(&cli.log))
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Dev(dev) => dev.run().await,
+            Command::Serve(serve) => serve.run().await,
+            Command::Pub(publish) => publish.run().await,
+            Command::Sub(subscribe) => subscribe.run().await,
+        }
+    });
+    // A read of standard input cannot be interrupted; the process does not wait for it.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("fanfare: {error:#}");
+    ExitCode::FAILURE
+}

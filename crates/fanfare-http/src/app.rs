@@ -13,6 +13,7 @@ use crate::body::{Request, Response};
 use crate::clock;
 use crate::cors::Cors;
 use crate::metrics::Metrics;
+use crate::routes;
 
 /// A response that is on its way.
 pub type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -48,11 +49,11 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct App {
     shared: Arc<Shared>,
+    settings: Arc<Settings>,
 }
 
 struct Shared {
     hub: Hub,
-    settings: Settings,
     metrics: Metrics,
     started: Instant,
     /// Cancelled when streams and idle connections shall end.
@@ -75,12 +76,21 @@ impl App {
             shared: Arc::new(Shared {
                 metrics: Metrics::new(&hub),
                 hub,
-                settings,
                 started: Instant::now(),
                 drain,
                 tasks,
                 abort: CancellationToken::new(),
             }),
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// The same application as another listener or embedder shall see it.
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            settings: Arc::new(settings),
         }
     }
 
@@ -93,7 +103,7 @@ impl App {
     /// What was chosen.
     #[must_use]
     pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+        &self.settings
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -116,6 +126,20 @@ impl App {
 
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.shared.tasks
+    }
+
+    /// Runs a task that a stop waits for, and ends in the end.
+    pub fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.shared.abort.clone();
+        self.shared
+            .tasks
+            .spawn(async move { abort.run_until_cancelled(task).await });
+    }
+
+    /// Answers one request, as a server does.
+    pub async fn answer(&self, mut request: Request) -> Response {
+        request.extensions_mut().insert(self.clone());
+        routes::answer(self, request).await
     }
 
     /// Whether the hub is stopping.

@@ -3,12 +3,15 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
+use crate::problem::Problem;
 use crate::stream::EventBody;
 
 /// An error of whoever sends the request body.
@@ -42,6 +45,16 @@ impl Body {
     #[must_use]
     pub fn empty() -> Self {
         Self(Kind::Whole(Bytes::new()))
+    }
+
+    /// Ends an event stream at the tail once it is so old; browsers ask again by themselves and
+    /// resume. Any other body stays as it is.
+    #[must_use]
+    pub fn closes_after(self, age: Duration) -> Self {
+        match self.0 {
+            Kind::Events(events) => (*events).closes_after(age).into(),
+            whole @ Kind::Whole(_) => Self(whole),
+        }
     }
 }
 
@@ -85,4 +98,46 @@ impl HttpBody for Body {
             Kind::Events(_) => SizeHint::default(),
         }
     }
+}
+
+/// Reads a body of at most `max` bytes within the deadline.
+///
+/// # Errors
+/// When it is larger, slower, or breaks off.
+pub async fn collect(body: RequestBody, max: usize, deadline: Duration) -> Result<Bytes, Problem> {
+    if body.size_hint().lower() > max as u64 {
+        return Err(Problem::body_too_large(max));
+    }
+    let read = tokio::time::timeout(deadline, read(body, max));
+    read.await
+        .unwrap_or_else(|_elapsed| Err(timed_out(deadline)))
+}
+
+async fn read(mut body: RequestBody, max: usize) -> Result<Bytes, Problem> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(&*error))?;
+        // Trailers are nothing to us.
+        let piece = frame.into_data().unwrap_or_default();
+        if whole.len() + piece.len() > max {
+            return Err(Problem::body_too_large(max));
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+pub(crate) fn timed_out(span: Duration) -> Problem {
+    let detail = format!(
+        "no body, or no more of it, came within {} s",
+        span.as_secs()
+    );
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+}
+
+pub(crate) fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    Problem::bad("bad_body", format!("the body broke off: {error}"))
 }

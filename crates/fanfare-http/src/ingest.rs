@@ -228,11 +228,7 @@ mod tests {
                 b"event: a\0b\ndata: x\n\n",
                 "bad_event_type",
             ),
-            (
-                Media::EventStream,
-                b"data: 12345678901\n\n",
-                "event_too_large",
-            ),
+            (Media::EventStream, &long_block, "event_too_large"),
             (Media::Ndjson, b"\xff\n", "bad_body"),
             (Media::Ndjson, b"12345678901\n", "event_too_large"),
             (Media::Ndjson, b"12345678901", "event_too_large"),

@@ -32,7 +32,7 @@ mod subscribe;
 pub mod websocket;
 
 pub use app::{App, Route, Settings};
-pub use body::{Body, BoxError, Request, RequestBody, Response};
+pub use body::{Body, BoxError, Request, RequestBody, Response, collect};
 pub use cors::Cors;
 pub use problem::Problem;
 pub use server::Server;

@@ -1,8 +1,6 @@
 //! POST: from a body to events in the log, whole or as it comes.
 
-use std::time::Duration;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use fanfare_hub::{EventId, IdempotencyKey, NewEvent, Publication, Receipt, TopicName};
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -15,7 +13,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::body::{Body, Request, RequestBody, Response};
+use crate::body::{Body, Request, RequestBody, Response, broken, collect, timed_out};
 use crate::clock;
 use crate::ingest::{self, Ingest, Media};
 use crate::negotiate;
@@ -231,45 +229,6 @@ impl Stored {
             .with("id", last.id.to_string())
             .with("count", self.count)
     }
-}
-
-/// Reads a body of at most `max` bytes.
-async fn collect(body: RequestBody, max: usize, deadline: Duration) -> Result<Bytes, Problem> {
-    if body.size_hint().lower() > max as u64 {
-        return Err(Problem::body_too_large(max));
-    }
-    let read = tokio::time::timeout(deadline, read(body, max));
-    read.await
-        .unwrap_or_else(|_elapsed| Err(timed_out(deadline)))
-}
-
-async fn read(mut body: RequestBody, max: usize) -> Result<Bytes, Problem> {
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken(&*error))?;
-        // Trailers are nothing to us.
-        let piece = frame.into_data().unwrap_or_default();
-        if whole.len() + piece.len() > max {
-            return Err(Problem::body_too_large(max));
-        }
-        if whole.is_empty() && body.is_end_stream() {
-            return Ok(piece);
-        }
-        whole.extend_from_slice(&piece);
-    }
-    Ok(whole.freeze())
-}
-
-fn timed_out(span: Duration) -> Problem {
-    let detail = format!(
-        "no body, or no more of it, came within {} s",
-        span.as_secs()
-    );
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
-}
-
-fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
-    Problem::bad("bad_body", format!("the body broke off: {error}"))
 }
 
 fn key(headers: &HeaderMap, bytes_max: usize) -> Result<Option<String>, Problem> {

@@ -30,6 +30,8 @@ pub struct EventBody {
     /// Fires when the stream may have been silent for too long.
     heartbeat: Pin<Box<Sleep>>,
     drain: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Fires when the stream is as old as its embedder lets it become.
+    age: Option<Pin<Box<Sleep>>>,
     /// Counts the stream as open.
     _open: OpenStream,
     /// Runs when the subscriber is gone.
@@ -61,6 +63,7 @@ impl EventBody {
             drain: Box::pin(app.drain_token().clone().cancelled_owned()),
             _open: app.metrics().open_stream(form.media_type()),
             on_close: None,
+            age: None,
             app,
         }
     }
@@ -69,6 +72,13 @@ impl EventBody {
     #[must_use]
     pub fn on_close(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
         self.on_close = Some(Box::new(hook));
+        self
+    }
+
+    /// Ends the stream at the tail once it is so old.
+    #[must_use]
+    pub(crate) fn closes_after(mut self, age: Duration) -> Self {
+        self.age = Some(Box::pin(tokio::time::sleep(age)));
         self
     }
 
@@ -105,6 +115,14 @@ impl EventBody {
         if self.drain.as_mut().poll(cx).is_ready() {
             self.state = State::Over;
             return Poll::Ready(self.farewell());
+        }
+        if self
+            .age
+            .as_mut()
+            .is_some_and(|age| age.as_mut().poll(cx).is_ready())
+        {
+            self.state = State::Over;
+            return Poll::Ready(None);
         }
         self.poll_heartbeat(cx)
     }

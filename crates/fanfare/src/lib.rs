@@ -1,1 +1,41 @@
-//! Placeholder.
+//! Fanfare in your own server: publish events, and stream them to browsers over Server-Sent Events.
+//!
+//! A [`Hub`] keeps one log of events. Publish to a topic from anywhere; answer a request with a
+//! subscription and the browser follows, resumes after a lost connection, and is told when something
+//! is gone.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = fanfare::Hub::in_memory();
+//! hub.publish("chat", "hello").await?;
+//!
+//! // In a route of axum, hyper or whatever speaks `http`:
+//! let headers = http::HeaderMap::new();
+//! let response = hub.subscribe("chat").resume(&headers).respond();
+//! # Ok(()) }
+//! ```
+//!
+//! In reading order:
+//!
+//! - [`hub`]: the hub and how it is built;
+//! - [`subscribe`]: a subscription, as a response or as a Rust stream;
+//! - [`server`]: the whole hub on a listener of its own;
+//! - [`service`]: the whole hub as a service within another server.
+
+pub mod hub;
+pub mod server;
+pub mod service;
+pub mod subscribe;
+
+pub use fanfare_http::app::Answer;
+pub use fanfare_http::{
+    Body, Cors, Problem, Request, RequestBody, Response, Route, collect, websocket,
+};
+pub use fanfare_hub::{
+    Durability, EventId, EventType, EventTypeError, Gap, GapReason, Limits, NewEvent, PublishError,
+    Receipt, Retention, RetentionRules, Selector, SelectorError, TopicError, TopicName,
+};
+pub use hub::{Hub, HubBuilder, HubError};
+pub use server::Server;
+pub use service::Service;
+pub use subscribe::{Event, EventStream, History, StreamItem, Subscribe};

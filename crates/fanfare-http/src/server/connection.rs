@@ -22,7 +22,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::body::{self, Response};
-use crate::routes;
 
 /// Why a connection ended before its time. Always the peer's trouble.
 #[derive(Debug, thiserror::Error)]
@@ -141,9 +140,7 @@ where
 
 async fn respond(app: App, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
     let version = request.version();
-    let mut request = request.map(body::boxed);
-    request.extensions_mut().insert(app.clone());
-    let mut response = routes::answer(&app, request).await;
+    let mut response = app.answer(request.map(body::boxed)).await;
     if app.is_draining() && version <= Version::HTTP_11 {
         // A header of HTTP/1 only (RFC 9113 8.2.2).
         let headers = response.headers_mut();

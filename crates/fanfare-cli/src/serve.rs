@@ -1,0 +1,93 @@
+//! `fanfare serve`: a hub for others.
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use fanfare::{Cors, Server};
+use http::Uri;
+
+use crate::options::{HubOptions, listen, stop_signal};
+use crate::tls::TlsFiles;
+
+/// Run a hub
+///
+/// Nobody may publish or subscribe unless --open says that everybody may. Events are kept in memory.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fanfare serve --open                                       on this machine only
+  fanfare serve --open --listen 0.0.0.0:4000                 for everybody who can reach it
+  fanfare serve --open --cors-origin https://app.example     for the pages of one site
+  fanfare serve --open --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem")]
+pub(crate) struct Serve {
+    /// Address to listen on
+    #[arg(
+        long,
+        env = "FANFARE_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:4000"
+    )]
+    listen: SocketAddr,
+
+    /// Let everybody who reaches the address publish and subscribe
+    #[arg(long)]
+    open: bool,
+
+    /// Let the pages of this origin use the hub; may be given more than once
+    #[arg(
+        long,
+        env = "FANFARE_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    cors_origin: Vec<String>,
+
+    #[command(flatten)]
+    tls_files: TlsFiles,
+
+    #[command(flatten)]
+    hub: HubOptions,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> Result<()> {
+        if !self.open {
+            bail!(
+                "no keys are configured, so that nobody could publish or subscribe: add --open to let everybody who reaches {} do both",
+                self.listen
+            );
+        }
+        let cors = self.cors()?;
+        let stop = stop_signal()?;
+        let tls = self.tls_files.load()?;
+        let listener = listen(self.listen, "--listen").await?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        println!(
+            "Fanfare is listening on {scheme}://{}",
+            listener.local_addr()?
+        );
+        if !self.hub.quiet {
+            println!("Open: everybody who reaches this address may publish and subscribe.");
+            println!("Events are kept in memory and are gone when the hub stops.");
+        }
+        let server = Server::new(self.hub.hub()?).cors(cors);
+        server.serve_all(vec![(listener, tls)], stop).await;
+        Ok(())
+    }
+
+    fn cors(&self) -> Result<Cors> {
+        for origin in &self.cors_origin {
+            let uri: Uri = origin.parse().unwrap_or_default();
+            let is_origin = uri.scheme().is_some() && uri.authority().is_some();
+            if !is_origin || origin.ends_with('/') || uri.path() != "/" {
+                bail!(
+                    "{origin:?} is not an origin: write scheme, host and port only, such as https://app.example"
+                );
+            }
+        }
+        Ok(match self.cors_origin.is_empty() {
+            true => Cors::SameOrigin,
+            false => Cors::Origins(self.cors_origin.clone()),
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! The hub as an embedder sees it: texts in, receipts out, the clock read here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_http::{App, Problem, Settings, clock};
+use fanfare_hub::{
+    Epoch, Limits, MemoryLog, NewEvent, Publication, PublishError, Receipt, RetentionRules,
+    TopicError, TopicName,
+};
+
+use crate::subscribe::Subscribe;
+
+/// A push hub. A cheap handle; clones are the same hub.
+#[derive(Clone)]
+pub struct Hub {
+    pub(crate) app: App,
+}
+
+/// How a hub is built; see [`Hub::builder`].
+#[derive(Clone, Default)]
+pub struct HubBuilder {
+    limits: Limits,
+    retention: RetentionRules,
+}
+
+/// Why nothing was published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The text is not a topic name.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// The hub or its log refused.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl From<HubError> for Problem {
+    fn from(error: HubError) -> Self {
+        match error {
+            HubError::Topic(error) => error.into(),
+            HubError::Publish(error) => error.into(),
+        }
+    }
+}
+
+impl Hub {
+    /// A hub that keeps its events in memory, with default bounds.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: it applies retention by age in the background.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts to build a hub.
+    #[must_use]
+    pub fn builder() -> HubBuilder {
+        HubBuilder::default()
+    }
+
+    /// Publishes one event. Returns when it is as durable as the log promises.
+    ///
+    /// # Errors
+    /// Nothing was stored, and the error says why.
+    pub async fn publish(
+        &self,
+        topic: &str,
+        event: impl Into<NewEvent>,
+    ) -> Result<Receipt, HubError> {
+        self.store(topic, vec![event.into()], false).await
+    }
+
+    /// Ends a topic: readers get what remains and `fanfare.end`, then their stream closes and
+    /// browsers stop reconnecting.
+    ///
+    /// # Errors
+    /// The topic was not ended, and the error says why.
+    pub async fn end(&self, topic: &str) -> Result<Receipt, HubError> {
+        self.store(topic, Vec::new(), true).await
+    }
+
+    /// Starts a subscription to a topic or pattern.
+    pub fn subscribe(&self, topic: &str) -> Subscribe {
+        Subscribe::new(self.app.clone(), topic)
+    }
+
+    /// How many event streams are open.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.app.hub().subscribers_len()
+    }
+
+    /// The bounds of this hub.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        self.app.hub().limits()
+    }
+
+    async fn store(
+        &self,
+        topic: &str,
+        events: Vec<NewEvent>,
+        ends_topic: bool,
+    ) -> Result<Receipt, HubError> {
+        let topic = TopicName::parse(topic)?;
+        let publication = Publication {
+            topic,
+            events,
+            ends_topic,
+            idempotency: None,
+        };
+        Ok(self.app.hub().publish(publication, clock::now()).await?)
+    }
+}
+
+impl HubBuilder {
+    /// Sets the bounds.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how much history is kept.
+    #[must_use]
+    pub fn retention(mut self, retention: RetentionRules) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Sets the base of the reconnection time that subscribers are told.
+    #[must_use]
+    pub fn retry(mut self, retry: Duration) -> Self {
+        self.limits.retry = retry;
+        self
+    }
+
+    /// Sets the silence after which a heartbeat is sent.
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.limits.heartbeat = heartbeat;
+        self
+    }
+
+    /// Builds the hub.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: it applies retention by age in the background.
+    #[must_use]
+    pub fn build(self) -> Hub {
+        let epoch = Epoch::from_entropy(entropy());
+        let log = MemoryLog::new(epoch, self.retention, &self.limits);
+        let hub = fanfare_hub::Hub::new(Arc::new(log), self.limits);
+        Hub {
+            app: App::new(hub, Settings::default()),
+        }
+    }
+}
+
+/// Random bits for the epoch. Should the system have none to give, the time of the start is as
+/// unlikely to come twice.
+fn entropy() -> u32 {
+    let time = || u32::try_from(clock::now().0 & u64::from(u32::MAX)).unwrap_or_default();
+    getrandom::u32().unwrap_or_else(|_no_source| time())
+}
