@@ -11,8 +11,8 @@ use crate::command::{ask, on_path, run, words};
 pub(crate) struct Package<'a> {
     /// Name of the package.
     pub(crate) name: &'a str,
-    /// Program that it brings; nothing when only the package will do.
-    pub(crate) program: Option<&'a str>,
+    /// Program that it brings.
+    pub(crate) program: &'a str,
 }
 
 /// Makes sure that the packages are there.
@@ -20,7 +20,7 @@ pub(crate) struct Package<'a> {
 /// # Errors
 /// When something is missing and this is not root on a Debian system, one line that says what.
 pub(crate) fn bring(packages: &[Package<'_>]) -> Result<()> {
-    let is_needed = |package: &&Package<'_>| !package.program.is_some_and(on_path);
+    let is_needed = |package: &&Package<'_>| !on_path(package.program);
     let needed: Vec<_> = packages
         .iter()
         .filter(is_needed)
@@ -81,7 +81,7 @@ mod tests {
     fn a_program_on_the_path_stands_for_its_package() {
         bring(&[Package {
             name: "no-such-package",
-            program: Some("cargo"),
+            program: "cargo",
         }])
         .unwrap();
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::packages::{self, Package};
 use super::{Outcome, deny};
@@ -88,27 +88,15 @@ const FUZZ_SECONDS: u32 = 30;
 
 const CHROMIUM: Package<'_> = Package {
     name: "chromium",
-    program: Some("chromium"),
-};
-const FIREFOX: Package<'_> = Package {
-    name: "firefox-esr",
-    program: Some("firefox-esr"),
-};
-const CURL: Package<'_> = Package {
-    name: "curl",
-    program: Some("curl"),
-};
-const PYTHON: Package<'_> = Package {
-    name: "python3-venv",
-    program: None,
+    program: "chromium",
 };
 const NODE: Package<'_> = Package {
     name: "nodejs",
-    program: Some("node"),
+    program: "node",
 };
 const NPM: Package<'_> = Package {
     name: "npm",
-    program: Some("npm"),
+    program: "npm",
 };
 
 fn cargo(line: &str) -> Result<Outcome> {
@@ -146,7 +134,7 @@ fn doc() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Benches, fuzz targets and foreign clients keep their own lock files, so `--workspace` misses them.
+/// Benches, fuzz targets and foreign clients keep their own lock files: `--workspace` misses them.
 fn beside() -> Result<Outcome> {
     let list = ask(&mut words(
         "git ls-files --cached --others --exclude-standard *Cargo.toml",
@@ -162,35 +150,13 @@ fn is_beside(manifest: &str) -> bool {
     !["Cargo.toml", "xtask/Cargo.toml"].contains(&manifest) && !manifest.starts_with("crates/")
 }
 
+/// The run knows best what it needs, down to the texts of its corpus, and brings it.
 fn conformance() -> Result<Outcome> {
-    packages::bring(&[CHROMIUM, FIREFOX, CURL, PYTHON, NODE, NPM])?;
-    let corpus = corpus_packages()?;
-    let corpus = corpus.iter().map(|name| Package {
-        name,
-        program: None,
-    });
-    packages::bring(&corpus.collect::<Vec<_>>())?;
+    packages::bring(&[NODE, NPM])?;
     run(&mut words("cargo build --release --package fanfare-cli"))?;
-    npm("conformance", &[])?;
+    run(&mut words("conformance/setup.sh"))?;
     run(&mut words("node conformance/run.mjs"))?;
     Ok(Outcome::Passed)
-}
-
-/// The corpus is cut from Debian packages; the list of its sources names them.
-fn corpus_packages() -> Result<Vec<String>> {
-    const SOURCES: &str = "conformance/corpus/sources.json";
-    let text = std::fs::read_to_string(SOURCES).context(SOURCES)?;
-    let sources: serde_json::Value = serde_json::from_str(&text).context(SOURCES)?;
-    let sources = sources["sources"]
-        .as_array()
-        .context("no `sources` in the list of sources")?;
-    let mut names: Vec<_> = sources
-        .iter()
-        .filter_map(|source| source["package"].as_str().map(str::to_owned))
-        .collect();
-    names.sort();
-    names.dedup();
-    Ok(names)
 }
 
 fn browser() -> Result<Outcome> {

@@ -23,11 +23,12 @@ pub(crate) fn check(file: &RustFile) -> Vec<Finding> {
     });
     for mention in file.mentions() {
         let ends = |list: &[&str]| list.iter().any(|end| ends_with(&mention.path, end));
-        if ends(UNBOUNDED) {
+        let is_test = file.is_test_line(mention.line);
+        if !is_test && ends(UNBOUNDED) {
             let text = "a channel without a bound; give it one, and say what happens there".into();
             findings.push(Finding::fail(&file.path, mention.line, "unbounded", text));
         }
-        if file.is_test_line(mention.line) && !is_virtual && ends(SLEEPS) {
+        if is_test && !is_virtual && ends(SLEEPS) {
             let text =
                 "a test that sleeps; await the condition with a deadline, or pause time".into();
             findings.push(Finding::fail(
@@ -113,6 +114,7 @@ mod tests {
     fn a_channel_without_a_bound_is_caught() {
         let source = "use tokio::sync::mpsc;\nfn a() { mpsc::unbounded_channel::<u8>(); }\n";
         assert_eq!(found("src/a.rs", source), [(2, "unbounded")]);
+        assert_eq!(found("tests/it/a.rs", source), []);
         let source = "use std::sync::mpsc;\nfn a() { mpsc::channel::<u8>(); }\n";
         assert_eq!(found("src/a.rs", source), [(2, "unbounded")]);
         let source = "use tokio::sync::mpsc;\nfn a() { mpsc::channel::<u8>(8); }\n";

@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use super::rust::RustFile;
 
+/// What stands beside a second window and in a review without scrolling.
 const COMMENT_COLUMNS_MAX: usize = 100;
 
 pub(crate) fn check(file: &RustFile) -> Vec<Finding> {

@@ -120,7 +120,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "xtask",
-        budget: 1_500,
+        budget: 2_000,
         ours: &[],
         foreign: None,
         unmentionable: &[],

@@ -80,12 +80,14 @@ fn sentences(line: &str) -> usize {
     let mut count = 1;
     for (at, _) in line.match_indices(['.', '!', '?']) {
         let (before, after) = (&line[..at], &line[at + 1..]);
-        let mut rest = after.trim_start_matches(['*', '_', ')', '"', '`']).chars();
+        // A title in bold at the beginning of a paragraph is no sentence.
+        let is_title = after.starts_with("**");
+        let mut rest = after.trim_start_matches(['_', ')', '"', '`']).chars();
         let goes_on = rest.next() == Some(' ') && rest.next().is_some_and(char::is_uppercase);
         let word = before.rsplit([' ', '(']).next().unwrap_or_default();
         let ends =
             word.len() > 1 && !SHORT.contains(&word) && !word.bytes().all(|b| b.is_ascii_digit());
-        count += usize::from(goes_on && ends && before.matches('`').count() % 2 == 0);
+        count += usize::from(goes_on && ends && !is_title && before.matches('`').count() % 2 == 0);
     }
     count
 }
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn two_sentences_on_a_line_are_told() {
         assert_eq!(rules("# A\nOne stops. Two goes on."), ["one-sentence"]);
-        assert_eq!(rules("# A\n- **One.** Two goes on."), ["one-sentence"]);
+        assert_eq!(rules("# A\n- **One.** Two goes on."), [""; 0]);
         assert_eq!(rules("# A\nSee e.g. Debian, `a. B`, and 3. Then."), [""; 0]);
         assert_eq!(rules("# A\n| One. Two. |"), [""; 0]);
     }
