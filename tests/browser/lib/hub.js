@@ -1,0 +1,80 @@
+// Starts the real binary and ends it again; its output is what a person in the terminal would see.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const BINARY = process.env.FANFARE_BIN ?? fileURLToPath(new URL("../../../target/debug/fanfare", import.meta.url));
+const DEADLINE_MS = 15_000;
+
+export class Hub {
+  #child;
+  #lines = [];
+  #waiting = new Set();
+
+  /** Starts a hub on free ports, or on those of `like`, a hub that was there before. */
+  static async start({ like, args = [] } = {}) {
+    const hub = new Hub();
+    const listen = like ? new URL(like.url).host : "127.0.0.1:0";
+    const tlsListen = like?.tlsUrl ? new URL(like.tlsUrl).host : "127.0.0.1:0";
+    const twin = args.includes("--tls") ? [] : ["--tls-listen", tlsListen];
+    hub.#child = spawn(BINARY, ["dev", "--listen", listen, ...twin, "--retry", "300ms", ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, RUST_LOG: "info", NO_COLOR: "1" },
+    });
+    for (const stream of [hub.#child.stdout, hub.#child.stderr]) hub.#read(stream);
+    const url = await hub.line(/is listening on (https?:\/\/[\d.]+:\d+)/);
+    hub.url = url[1];
+    if (!args.includes("--tls")) hub.tlsUrl = (await hub.line(/and on (https:\/\/[\d.]+:\d+)/))[1];
+    return hub;
+  }
+
+  get playground() {
+    return `${this.url}/-/playground/`;
+  }
+
+  /** The first line that matches, once there is one. */
+  line(pattern) {
+    const found = this.#lines.map((line) => pattern.exec(line)).find(Boolean);
+    if (found) return Promise.resolve(found);
+    return new Promise((resolve, reject) => {
+      const waiting = { pattern, resolve };
+      this.#waiting.add(waiting);
+      setTimeout(() => {
+        this.#waiting.delete(waiting);
+        reject(new Error(`the hub never said ${pattern}; it said:\n${this.#lines.join("\n")}`));
+      }, DEADLINE_MS).unref();
+    });
+  }
+
+  /** How many lines match so far. */
+  count(pattern) {
+    return this.#lines.filter((line) => pattern.test(line)).length;
+  }
+
+  /** Kills the process, without a chance to say goodbye unless another signal is named. */
+  async kill(signal = "SIGKILL") {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, "exit");
+    this.#child.kill(signal);
+    await gone;
+  }
+
+  #read(stream) {
+    let rest = "";
+    stream.setEncoding("utf8").on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      lines.forEach((line) => this.#take(line));
+    });
+  }
+
+  #take(line) {
+    this.#lines.push(line);
+    for (const waiting of this.#waiting) {
+      const found = waiting.pattern.exec(line);
+      if (!found) continue;
+      this.#waiting.delete(waiting);
+      waiting.resolve(found);
+    }
+  }
+}
