@@ -62,10 +62,10 @@ struct Floor {
 }
 
 impl Floor {
+    /// Each part by itself: of two topics, the one that was dropped later may have the older events.
     fn raise(&mut self, other: Self) {
-        if other.through > self.through {
-            *self = other;
-        }
+        self.through = self.through.max(other.through);
+        self.at = self.at.max(other.at);
     }
 
     /// Whether something after `after` was dropped later than the given count of trims.

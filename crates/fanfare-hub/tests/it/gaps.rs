@@ -1,0 +1,156 @@
+//! A gap is always told: each of its six reasons is provoked once, as the first thing a stream
+//! says; and the losses that are hard to notice are noticed.
+
+use fanfare_hub::{Cursor, EventId, Gap, GapReason, Hub, Start, Step};
+
+use crate::fixture::{
+    Bell, WHOLE, end, forget, hub, hub_of, open, poll, publish, resume, step, step_seqs, subscribe,
+};
+
+fn first_gap(cursor: &mut Cursor) -> Gap {
+    match step(cursor) {
+        Some(Step::Gap(gap)) => gap,
+        other => panic!("expected a gap, got {other:?}"),
+    }
+}
+
+fn gap(reason: GapReason, asked: &str, oldest: &str, resumes_after: &str) -> Gap {
+    Gap {
+        reason,
+        asked: asked.to_owned(),
+        oldest: EventId::parse(oldest).unwrap(),
+        resumes_after: EventId::parse(resumes_after).unwrap(),
+    }
+}
+
+/// A hub that keeps the events 3 to 5 of topic `a`.
+fn trimmed_hub() -> Hub {
+    let hub = hub_of(3);
+    publish(&hub, "a", &["one", "two", "three", "four", "five"]);
+    hub
+}
+
+/// What a stream says that resumes from this text: a gap, and then the rest.
+fn resumed(asked: &str) -> Gap {
+    let hub = trimmed_hub();
+    let mut cursor = open(&hub, &["a"], resume(asked));
+    let gap = first_gap(&mut cursor);
+    assert_eq!(cursor.position(), gap.resumes_after);
+    assert_eq!(step_seqs(&mut cursor), [3, 4, 5]);
+    assert!(step(&mut cursor).is_none());
+    gap
+}
+
+#[test]
+fn a_position_below_the_floor_is_trimmed() {
+    let expected = gap(GapReason::Trimmed, "k3v9q2-1", "k3v9q2-3", "k3v9q2-2");
+    assert_eq!(resumed("k3v9q2-1"), expected);
+}
+
+#[test]
+fn a_position_of_another_incarnation_is_of_another_epoch() {
+    let expected = gap(GapReason::Epoch, "zzzzzz-4", "k3v9q2-3", "k3v9q2-2");
+    assert_eq!(resumed("zzzzzz-4"), expected);
+}
+
+#[test]
+fn a_position_that_this_hub_never_gave_is_unknown() {
+    let expected = gap(GapReason::Unknown, "urn:1", "k3v9q2-3", "k3v9q2-2");
+    assert_eq!(resumed("urn:1"), expected);
+}
+
+#[test]
+fn a_position_that_cannot_be_read_is_malformed() {
+    let expected = gap(GapReason::Malformed, "a b", "k3v9q2-3", "k3v9q2-2");
+    assert_eq!(resumed("a b"), expected);
+}
+
+#[test]
+fn a_position_beyond_the_tail_lies_in_the_future() {
+    let expected = gap(GapReason::Future, "k3v9q2-6", "k3v9q2-3", "k3v9q2-2");
+    assert_eq!(resumed("k3v9q2-6"), expected);
+}
+
+#[test]
+fn a_stream_that_retention_overtakes_is_slow() {
+    let hub = hub_of(3);
+    publish(&hub, "a", &["zero"]);
+    let mut cursor = open(&hub, &["a"], Start::Tail);
+    publish(&hub, "a", &["two", "three", "four", "five"]);
+    let expected = gap(GapReason::Slow, "k3v9q2-1", "k3v9q2-3", "k3v9q2-2");
+    assert_eq!(first_gap(&mut cursor), expected);
+    // What comes after the gap was read together with it, and later losses do not change it.
+    publish(&hub, "a", &["six"]);
+    assert_eq!(step_seqs(&mut cursor), [3, 4, 5]);
+    assert_eq!(step_seqs(&mut cursor), [6]);
+    assert!(step(&mut cursor).is_none());
+}
+
+#[test]
+fn a_position_at_the_floor_has_lost_nothing() {
+    let mut cursor = open(&trimmed_hub(), &["a"], resume("k3v9q2-2"));
+    assert_eq!(cursor.opening_gap(), None);
+    assert_eq!(step_seqs(&mut cursor), [3, 4, 5]);
+}
+
+#[test]
+fn what_other_topics_lost_is_no_gap() {
+    let hub = hub_of(2);
+    publish(&hub, "b", &["one"]);
+    publish(&hub, "a", &["two", "three", "four"]);
+    let mut cursor = open(&hub, &["b"], resume("k3v9q2-1"));
+    assert_eq!(cursor.opening_gap(), None);
+    assert!(step(&mut cursor).is_none());
+}
+
+#[test]
+fn a_topic_forgotten_after_one_with_younger_events_is_missed_too() {
+    let hub = hub();
+    publish(&hub, "a", &["one"]);
+    publish(&hub, "b", &["two"]);
+    publish(&hub, "c", &["three"]);
+    forget(&hub, "c");
+    let mut cursor = open(&hub, &["a", "b", "*/x"], Start::All);
+    forget(&hub, "b");
+    let gap = first_gap(&mut cursor);
+    assert_eq!(gap.reason, GapReason::Slow);
+    assert_eq!(step_seqs(&mut cursor), [1]);
+}
+
+#[test]
+fn a_topic_that_was_forgotten_and_opened_anew_is_still_missed() {
+    let hub = hub();
+    publish(&hub, "a", &["one", "two"]);
+    let mut cursor = open(&hub, &["a"], Start::All);
+    forget(&hub, "a");
+    publish(&hub, "a", &["three"]);
+    assert_eq!(first_gap(&mut cursor).oldest.seq.0, 3);
+    assert_eq!(step_seqs(&mut cursor), [3]);
+    let reopened = open(&hub, &["a"], resume("k3v9q2-1"));
+    assert!(reopened.opening_gap().is_some());
+}
+
+#[test]
+fn the_end_of_a_topic_does_not_hide_that_something_before_it_is_gone() {
+    let hub = hub_of(1);
+    publish(&hub, "a", &["one"]);
+    end(&hub, "a");
+    publish(&hub, "b", &["three"]);
+    let mut cursor = open(&hub, &["a"], resume("k3v9q2-1"));
+    assert_eq!(first_gap(&mut cursor).reason, GapReason::Trimmed);
+    assert!(matches!(step(&mut cursor), Some(Step::Over)));
+    let from_the_tail = subscribe(&hub, &["a"], Start::Tail);
+    assert!(matches!(from_the_tail, fanfare_hub::Subscribed::Over));
+}
+
+#[test]
+fn a_gap_inside_a_batch_larger_than_the_history_is_told() {
+    let hub = hub_of(2);
+    let mut cursor = open(&hub, &["**"], Start::Tail);
+    let bell = std::sync::Arc::new(Bell::default());
+    assert!(poll(&mut cursor, &bell, WHOLE).is_none());
+    publish(&hub, "a", &["one", "two", "three"]);
+    assert_eq!(bell.rings(), 1);
+    assert_eq!(first_gap(&mut cursor).reason, GapReason::Slow);
+    assert_eq!(step_seqs(&mut cursor), [2, 3]);
+}
