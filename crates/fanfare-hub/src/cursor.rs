@@ -38,7 +38,8 @@ pub struct Cursor {
     trims_seen: u64,
     /// Told before anything else.
     gap: Option<Gap>,
-    /// Read together with a gap that has to be told first.
+    /// Read together with a gap that has to be told first. Never empty: an event that became visible
+    /// meanwhile has rung already, so that the next poll has to look at the log again.
     held: Option<Slice>,
     /// A read that waits for storage.
     fetch: Option<Pending<Slice>>,
@@ -103,6 +104,8 @@ impl Cursor {
         }
         // Register first, look afterwards: an event that becomes visible in between wakes us.
         self.waker.register(cx.waker());
+        // What an earlier poll began to fetch may be older than the wake that led here.
+        let is_stale = self.fetch.is_some();
         let slice = match self.held.take() {
             Some(slice) => slice,
             None => ready!(self.poll_slice(cx, budget)),
@@ -119,14 +122,14 @@ impl Cursor {
         if slice.is_over {
             return Poll::Ready(Step::Over);
         }
-        if slice.has_more {
+        if slice.has_more || is_stale {
             // A turn that only passed over events of others: let the others run too.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// Keeps a slice until the gap before it is told.
+    /// Keeps the events of a slice until the gap before them is told.
     fn hold(&mut self, mut slice: Slice) -> Gap {
         let epoch = self.shared.log.epoch();
         let id = |seq| EventId { epoch, seq };
@@ -140,7 +143,11 @@ impl Cursor {
             oldest: id(slice.overtaken.take().unwrap_or(slice.after)),
             resumes_after: id(resumes_after),
         };
-        self.held = Some(slice);
+        if slice.events.is_empty() {
+            self.after = slice.after;
+        } else {
+            self.held = Some(slice);
+        }
         gap
     }
 

@@ -141,7 +141,8 @@ pub struct Slice {
 pub enum Reading {
     /// Served from memory.
     Ready(Slice),
-    /// Below the in-memory tail; poll it, then ask again.
+    /// Below the in-memory tail; poll it, then ask again. The tail itself is always `Ready`: a reader
+    /// that is told `Later` asks until it is not.
     Later(Pending<Slice>),
 }
 

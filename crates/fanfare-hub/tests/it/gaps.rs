@@ -131,6 +131,19 @@ fn a_topic_that_was_forgotten_and_opened_anew_is_still_missed() {
 }
 
 #[test]
+fn a_gap_with_nothing_after_it_does_not_swallow_what_comes_next() {
+    let hub = hub();
+    publish(&hub, "a", &["one", "two"]);
+    let mut cursor = open(&hub, &["a"], Start::All);
+    forget(&hub, "a");
+    let gap = first_gap(&mut cursor);
+    assert_eq!(cursor.position(), gap.resumes_after);
+    // The event that becomes visible now rings a bell that the next poll answers.
+    publish(&hub, "a", &["three"]);
+    assert_eq!(step_seqs(&mut cursor), [3]);
+}
+
+#[test]
 fn the_end_of_a_topic_does_not_hide_that_something_before_it_is_gone() {
     let hub = hub_of(1);
     publish(&hub, "a", &["one"]);

@@ -5,5 +5,10 @@
     reason = "in a test a failed unwrap is the failed test"
 )]
 
+mod fetching;
 mod fixture;
+mod follower;
 mod gaps;
+mod model;
+mod random;
+mod world;
