@@ -128,18 +128,21 @@ impl Problem {
     /// The problem as JSON, as it also travels in a WebSocket frame.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut members = self.extra.as_deref().cloned().unwrap_or_default();
-        members.extend([
-            ("type".to_owned(), json!("about:blank")),
-            (
-                "title".to_owned(),
-                json!(self.status.canonical_reason().unwrap_or("Problem")),
-            ),
-            ("status".to_owned(), json!(self.status.as_u16())),
-            ("detail".to_owned(), json!(self.detail)),
-            ("code".to_owned(), json!(self.code)),
-        ]);
-        Value::Object(members)
+        let mut members = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Problem"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
+        if let (Some(members), Some(extra)) = (members.as_object_mut(), &self.extra) {
+            members.extend(
+                extra
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
+        }
+        members
     }
 
     /// The problem as a response.
