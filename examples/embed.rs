@@ -2,18 +2,15 @@
 //! `curl -N localhost:3000/events` and `curl -d Hello localhost:3000/say`.
 
 use axum::{Router, extract::State, http::HeaderMap, routing};
-use fanfare::{Hub, HubError, Response};
+use fanfare::{Hub, Response};
 
 async fn events(State(hub): State<Hub>, headers: HeaderMap) -> Response {
     hub.subscribe("chat").resume(&headers).respond()
 }
 
 async fn say(State(hub): State<Hub>, text: String) -> Result<String, String> {
-    let sent = hub
-        .publish("chat", text)
-        .await
-        .map_err(|e: HubError| e.to_string())?;
-    Ok(sent.id.to_string())
+    let sent = hub.publish("chat", text).await;
+    sent.map(|it| it.id.to_string()).map_err(|e| e.to_string())
 }
 
 #[tokio::main]
