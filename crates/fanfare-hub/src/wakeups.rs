@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 
@@ -22,6 +23,12 @@ pub(crate) struct Wakeups {
 }
 
 type Wakers = BTreeMap<SubscriberId, Arc<AtomicWaker>>;
+
+/// Adds those that wait to `woken`, for a wake outside the lock: whoever is woken may drop its
+/// cursor, or poll it, before the wake returns.
+fn take(wakers: &Wakers, woken: &mut Vec<Waker>) {
+    woken.extend(wakers.values().filter_map(|waker| waker.take()));
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -95,19 +102,23 @@ impl Wakeups {
 
 impl Observer for Wakeups {
     fn visible(&self, topic: &TopicName) {
-        let waiting = &*self.lock();
+        let mut woken = Vec::new();
+        let waiting = self.lock();
         if let Some(wakers) = waiting.topics.get(topic) {
-            wakers.values().for_each(|waker| waker.wake());
+            take(wakers, &mut woken);
         }
-        let segments: Vec<_> = topic.as_str().split('/').collect();
-        waiting.patterns.wake(&segments);
+        if !waiting.patterns.branches.is_empty() {
+            let segments: Vec<_> = topic.as_str().split('/').collect();
+            waiting.patterns.take(&segments, &mut woken);
+        }
+        drop(waiting);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     fn changed(&self) {
-        self.lock()
-            .everybody
-            .values()
-            .for_each(|waker| waker.wake());
+        let mut woken = Vec::new();
+        take(&self.lock().everybody, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -134,18 +145,18 @@ impl PatternNode {
         }
     }
 
-    fn wake(&self, segments: &[&str]) {
+    fn take(&self, segments: &[&str], woken: &mut Vec<Waker>) {
         let Some((&segment, rest)) = segments.split_first() else {
-            self.wakers.values().for_each(|waker| waker.wake());
+            take(&self.wakers, woken);
             return;
         };
         // A topic has no `*` segment, so that these three are different branches.
         if let Some(open_end) = self.branches.get("**") {
-            open_end.wakers.values().for_each(|waker| waker.wake());
+            take(&open_end.wakers, woken);
         }
         for branch in ["*", segment] {
             if let Some(branch) = self.branches.get(branch) {
-                branch.wake(rest);
+                branch.take(rest, woken);
             }
         }
     }
@@ -154,7 +165,7 @@ impl PatternNode {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Wake, Waker};
+    use std::task::Wake;
 
     use super::*;
     use crate::limits::Limits;

@@ -11,4 +11,5 @@ mod follower;
 mod gaps;
 mod model;
 mod random;
+mod wakeups;
 mod world;
