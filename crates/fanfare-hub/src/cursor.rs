@@ -106,14 +106,15 @@ impl Cursor {
         self.waker.register(cx.waker());
         // What an earlier poll began to fetch may be older than the wake that led here.
         let is_stale = self.fetch.is_some();
-        let slice = match self.held.take() {
+        let mut slice = match self.held.take() {
             Some(slice) => slice,
             None => ready!(self.poll_slice(cx, budget)),
         };
         assert!(slice.after >= self.after, "a cursor never falls");
         self.trims_seen = slice.trims_seen;
-        if slice.overtaken.is_some() {
-            return Poll::Ready(Step::Gap(self.hold(slice)));
+        if let Some(gap) = self.gap_before(&mut slice) {
+            self.hold(slice);
+            return Poll::Ready(Step::Gap(gap));
         }
         self.after = slice.after;
         if !slice.events.is_empty() {
@@ -129,26 +130,21 @@ impl Cursor {
         Poll::Pending
     }
 
-    /// Keeps the events of a slice until the gap before them is told.
-    fn hold(&mut self, mut slice: Slice) -> Gap {
+    /// The gap that has to be told before the slice, once.
+    fn gap_before(&self, slice: &mut Slice) -> Option<Gap> {
         let epoch = self.shared.log.epoch();
-        let id = |seq| EventId { epoch, seq };
-        let resumes_after = slice
-            .events
-            .first()
-            .map_or(slice.after, |event| event.seq.previous());
-        let gap = Gap {
-            reason: GapReason::Slow,
-            asked: id(self.after).to_string(),
-            oldest: id(slice.overtaken.take().unwrap_or(slice.after)),
-            resumes_after: id(resumes_after),
-        };
+        let gap = slice.gap(GapReason::Slow, self.after, epoch);
+        slice.overtaken = None;
+        gap
+    }
+
+    /// Keeps the events of a slice until the gap before them is told.
+    fn hold(&mut self, slice: Slice) {
         if slice.events.is_empty() {
             self.after = slice.after;
         } else {
             self.held = Some(slice);
         }
-        gap
     }
 
     fn poll_slice(&mut self, cx: &mut Context<'_>, budget: ReadBudget) -> Poll<Slice> {

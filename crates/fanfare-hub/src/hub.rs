@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::log::{
     AppendError, Batch, IdempotencyKey, Log, ReadBudget, ReadRequest, Reading, Receipt, Slice,
 };
-use crate::subscription::{Gap, Subscription};
+use crate::subscription::{Gap, GapReason, Subscription};
 use crate::topic::TopicName;
 use crate::wakeups::{SubscriberId, Wakeups};
 
@@ -194,17 +194,20 @@ impl Hub {
             trims_seen: located.trims_seen,
             budget,
         };
+        let mut gap = located.gap;
         loop {
             let slice = match log.read(&request) {
                 Reading::Ready(slice) => slice,
                 Reading::Later(fetch) => fetch.await,
             };
+            // Retention may have gone on since the start was found.
+            gap = gap.or_else(|| slice.gap(GapReason::Trimmed, request.after, log.epoch()));
             if !slice.events.is_empty() || !slice.has_more {
-                let gap = located.gap;
                 return Page { gap, slice };
             }
             // A turn that only passed over events of others.
             request.after = slice.after;
+            request.trims_seen = slice.trims_seen;
         }
     }
 

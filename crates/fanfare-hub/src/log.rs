@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::event::{Encoded, Event, Kind, Timestamp};
 use crate::position::{Epoch, EventId, Seq};
-use crate::subscription::{Gap, Selection, Start};
+use crate::subscription::{Gap, GapReason, Selection, Start};
 use crate::topic::TopicName;
 
 /// A future that can be kept and moved between threads.
@@ -135,6 +135,22 @@ pub struct Slice {
     pub has_more: bool,
     /// Whether every topic of the selection has ended and nothing of it is left to read.
     pub is_over: bool,
+}
+
+impl Slice {
+    /// The gap before these events, for a reader that stood at `after`.
+    pub(crate) fn gap(&self, reason: GapReason, after: Seq, epoch: Epoch) -> Option<Gap> {
+        let id = |seq| EventId { epoch, seq };
+        let oldest = id(self.overtaken?);
+        let first = self.events.first();
+        let resumes_after = first.map_or(self.after, |event| event.seq.previous());
+        Some(Gap {
+            reason,
+            asked: id(after).to_string(),
+            oldest,
+            resumes_after: id(resumes_after),
+        })
+    }
 }
 
 /// A read that is done, or one that has to fetch from storage first.

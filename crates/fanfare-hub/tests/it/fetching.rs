@@ -1,5 +1,5 @@
-//! A log that has to fetch what lies below its tail, as one on disk does: what becomes visible
-//! while a cursor waits for storage is not missed.
+//! A log that has to fetch what lies below its tail, as one on disk does, and in which other things
+//! happen between two calls: what becomes visible or is dropped meanwhile is not missed.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -8,16 +8,20 @@ use std::task::Poll;
 
 use fanfare_hub::log::{Located, Observer, Pending, ReadRequest, Reading};
 use fanfare_hub::{
-    AppendError, Batch, Durability, Epoch, Hub, Limits, Log, MemoryLog, Receipt, RetentionRules,
-    Selection, Seq, Start, Step, Timestamp, TopicName, TopicStatus,
+    AppendError, Batch, Durability, Epoch, GapReason, Hub, Limits, Log, MemoryLog, Receipt,
+    RetentionRules, Selection, Seq, Start, Step, Subscription, Timestamp, TopicName, TopicStatus,
 };
 
-use crate::fixture::{Bell, WHOLE, epoch, open, poll, publish, seqs};
+use crate::fixture::{
+    Bell, NOW, WHOLE, epoch, now_or_panic, open, poll, publish, resume, select, seqs, topic,
+};
 
 /// A memory log whose reads below the tail arrive when the storage answers.
 struct SlowLog {
     memory: MemoryLog,
     is_storage_ready: Arc<AtomicBool>,
+    /// Happens each time after a start was found.
+    after_locate: fn(&MemoryLog),
 }
 
 impl Log for SlowLog {
@@ -52,7 +56,9 @@ impl Log for SlowLog {
         self.memory.append(batch)
     }
     fn locate(&self, selection: &Selection, start: &Start, now: Timestamp) -> Located {
-        self.memory.locate(selection, start, now)
+        let located = self.memory.locate(selection, start, now);
+        (self.after_locate)(&self.memory);
+        located
     }
     fn topic(&self, name: &TopicName) -> Option<TopicStatus> {
         self.memory.topic(name)
@@ -75,19 +81,20 @@ impl Log for SlowLog {
 }
 
 /// A hub over such a log, and the switch that lets its storage answer.
-fn hub() -> (Hub, Arc<AtomicBool>) {
+fn hub(after_locate: fn(&MemoryLog)) -> (Hub, Arc<AtomicBool>) {
     let is_storage_ready = Arc::new(AtomicBool::new(false));
     let limits = Limits::default();
     let log = SlowLog {
         memory: MemoryLog::new(epoch(), RetentionRules::default(), &limits),
         is_storage_ready: Arc::clone(&is_storage_ready),
+        after_locate,
     };
     (Hub::new(Arc::new(log), limits), is_storage_ready)
 }
 
 #[test]
 fn what_was_being_fetched_is_given_once_storage_answers() {
-    let (hub, is_storage_ready) = hub();
+    let (hub, is_storage_ready) = hub(|_| {});
     publish(&hub, "a", &["one", "two"]);
     let mut cursor = open(&hub, &["a"], Start::All);
     let bell = Arc::new(Bell::default());
@@ -103,13 +110,9 @@ fn what_was_being_fetched_is_given_once_storage_answers() {
 
 #[test]
 fn an_event_that_becomes_visible_during_a_fetch_is_not_missed() {
-    let (hub, is_storage_ready) = hub();
+    let (hub, is_storage_ready) = hub(|_| {});
     publish(&hub, "b", &["one", "two"]);
-    let mut cursor = open(
-        &hub,
-        &["a"],
-        Start::Resume(fanfare_hub::Resume::parse("k3v9q2-0")),
-    );
+    let mut cursor = open(&hub, &["a"], resume("k3v9q2-0"));
     let bell = Arc::new(Bell::default());
     assert!(poll(&mut cursor, &bell, WHOLE).is_none());
     publish(&hub, "a", &["three"]);
@@ -122,4 +125,21 @@ fn an_event_that_becomes_visible_during_a_fetch_is_not_missed() {
         Some(Step::Events(slice)) => assert_eq!(seqs(&slice.events), [Seq(3)]),
         other => panic!("expected events, got {other:?}"),
     }
+}
+
+#[test]
+fn a_page_tells_what_was_dropped_after_its_start_was_found() {
+    let (hub, is_storage_ready) = hub(|memory| {
+        now_or_panic(memory.forget(&topic("a"))).unwrap();
+    });
+    is_storage_ready.store(true, Ordering::Relaxed);
+    publish(&hub, "a", &["one"]);
+    publish(&hub, "b", &["two"]);
+    let subscription = Subscription {
+        selection: select(&["a", "b"]),
+        start: Start::All,
+    };
+    let page = now_or_panic(hub.page(subscription, WHOLE, NOW));
+    assert_eq!(seqs(&page.slice.events), [Seq(2)]);
+    assert_eq!(page.gap.map(|gap| gap.reason), Some(GapReason::Trimmed));
 }
