@@ -33,7 +33,13 @@ const isWanted = (kind, name) => !only || only.includes(kind) || only.includes(n
 try {
   const outcomes = [
     await runOwnTests({ isWanted }),
-    await runClients({ isWanted, events: Number(values.events), kills: Number(values.kills), rate: Number(values.rate), seed: Number(values.seed) }),
+    await runClients({
+      isWanted,
+      events: Number(values.events),
+      kills: Number(values.kills),
+      rate: Number(values.rate),
+      seed: Number(values.seed),
+    }),
     await runCases({ isWanted }),
   ];
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);

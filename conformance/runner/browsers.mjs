@@ -51,7 +51,9 @@ const launchers = {
     `--user-data-dir=${profile}`,
   ],
   firefox: (profile) => {
-    const lines = Object.entries(firefoxPreferences).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
+    const lines = Object.entries(firefoxPreferences).map(
+      ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
+    );
     writeFileSync(join(profile, "user.js"), lines.join(""));
     return ["firefox-esr", "--headless", "--no-remote", "--new-instance", "--profile", profile];
   },
@@ -67,12 +69,19 @@ export async function browserCommand({ browser, stream, sibling, types, onLines 
       onLines(Buffer.concat(pieces).toString("utf8"));
       response.writeHead(204).end();
     } else {
-      response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(readFileSync(page));
+      response
+        .writeHead(200, { "content-type": "text/html; charset=utf-8" })
+        .end(readFileSync(page));
     }
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const query = new URLSearchParams({ stream, types, report: "/report", ...(sibling && { sibling }) });
+  const query = new URLSearchParams({
+    stream,
+    types,
+    report: "/report",
+    ...(sibling && { sibling }),
+  });
   const url = `http://127.0.0.1:${server.address().port}/?${query}`;
   return {
     command: [...launchers[browser](profile), url],

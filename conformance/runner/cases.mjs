@@ -11,7 +11,9 @@ const deadlineMs = 10_000;
 
 export async function runCases({ isWanted }) {
   const total = { passed: 0, failed: 0 };
-  const files = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".json"))
+    .sort();
   for (const file of files) {
     const name = file.replace(".json", "");
     if (!isWanted("http", name)) continue;
@@ -40,7 +42,8 @@ async function runSuite(name, { hub: flags = [], cases }) {
 }
 
 /** A case with `each` is one case per row; the row's values can be used as `${name}`. */
-const expand = (one) => (one.each ?? [{}]).map((row) => ({ ...one, row, name: fill(one.name, row) }));
+const expand = (one) =>
+  (one.each ?? [{}]).map((row) => ({ ...one, row, name: fill(one.name, row) }));
 
 async function runCase({ steps, row }, { hub, topic }) {
   const saved = { topic, name: topic.slice(1), host: new URL(hub.url).host, ...row };
@@ -66,17 +69,20 @@ async function runCase({ steps, row }, { hub, topic }) {
  */
 async function runStep(step, context) {
   const goesOn = step.chunk ?? step.last_chunk ?? step.frame ?? step.read ?? step.pause;
-  const exchange = goesOn === undefined ? begin(step, context) : context.open.get(step.on ?? goesOn);
+  const exchange =
+    goesOn === undefined ? begin(step, context) : context.open.get(step.on ?? goesOn);
   if (!exchange) throw new Error(`no open exchange is called ${step.on ?? goesOn}`);
   if (step.chunk !== undefined) exchange.write(asChunk(fill(step.chunk, context.saved)));
-  if (step.last_chunk !== undefined) exchange.write(asChunk(fill(step.last_chunk, context.saved)) + "0\r\n\r\n");
+  if (step.last_chunk !== undefined)
+    exchange.write(asChunk(fill(step.last_chunk, context.saved)) + "0\r\n\r\n");
   if (step.frame !== undefined) exchange.sendFrame(fill(JSON.stringify(step.frame), context.saved));
   if (step.pause !== undefined) exchange.pause();
   if (step.read !== undefined) exchange.resume();
 
   if (step.open) context.open.set(step.open, exchange);
   const faults = step.expect ? await check(step.expect, exchange, context.saved) : [];
-  for (const [name, path] of Object.entries(step.save ?? {})) context.saved[name] = pick(exchange, path);
+  for (const [name, path] of Object.entries(step.save ?? {}))
+    context.saved[name] = pick(exchange, path);
   if (goesOn === undefined && !step.open) exchange.close();
   return faults;
 }
@@ -94,8 +100,12 @@ function begin(step, { hub, saved }) {
   if (step.chunks) headers["transfer-encoding"] = "chunked";
   else if (body !== undefined) headers["content-length"] ??= body.length;
   // latin1 keeps each byte of a UTF-8 target or header as it is written in the case.
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${fill(String(value), saved)}\r\n`);
-  exchange.write(Buffer.from(`${fill(step.request, saved)} HTTP/1.1\r\n${lines.join("")}\r\n`, "utf8"));
+  const lines = Object.entries(headers).map(
+    ([name, value]) => `${name}: ${fill(String(value), saved)}\r\n`,
+  );
+  exchange.write(
+    Buffer.from(`${fill(step.request, saved)} HTTP/1.1\r\n${lines.join("")}\r\n`, "utf8"),
+  );
   if (body !== undefined) exchange.write(body);
   for (const chunk of step.chunks ?? []) exchange.write(asChunk(fill(chunk, saved)));
   if (step.chunks && !step.open) exchange.write("0\r\n\r\n");
@@ -108,41 +118,68 @@ function bodyOf({ body, body_hex, body_times }, saved) {
   return Buffer.from(fill(body, saved).repeat(body_times ?? 1), "utf8");
 }
 
-const asChunk = (text) => (text === "" ? "" : `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
+const asChunk = (text) =>
+  text === "" ? "" : `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 
 async function check(expect, exchange, saved) {
   await exchange.until(() => exchange.status !== undefined, deadlineMs);
   const faults = [];
-  const compare = (expected, actual, place) => expected !== undefined && faults.push(...differences(expected, actual, saved, place));
+  const compare = (expected, actual, place) =>
+    expected !== undefined && faults.push(...differences(expected, actual, saved, place));
   compare(expect.status, exchange.status, "the status");
   compare(expect.headers, exchange.headers, "headers");
-  if (expect.code) compare("application/problem+json", exchange.headers["content-type"], "the content type");
+  if (expect.code)
+    compare("application/problem+json", exchange.headers["content-type"], "the content type");
   if (faults.length > 0) return [...faults, ...bodyHint(exchange)];
 
-  if (expect.blocks) await exchange.until(() => exchange.blocks.length >= expect.blocks.length, deadlineMs);
-  if (expect.lines) await exchange.until(() => exchange.lines.length >= expect.lines.length, deadlineMs);
-  if (expect.eventually) await exchange.until(() => foundAmong(expect.eventually, exchange.blocks, saved), deadlineMs);
-  const isWhole = expect.json !== undefined || expect.code !== undefined || expect.ends || (expect.body !== undefined && !expect.blocks && !expect.lines);
-  if (isWhole && !(await exchange.until(() => exchange.hasEnded, deadlineMs))) faults.push("the response does not end");
+  if (expect.blocks)
+    await exchange.until(() => exchange.blocks.length >= expect.blocks.length, deadlineMs);
+  if (expect.lines)
+    await exchange.until(() => exchange.lines.length >= expect.lines.length, deadlineMs);
+  if (expect.eventually)
+    await exchange.until(() => foundAmong(expect.eventually, exchange.blocks, saved), deadlineMs);
+  const isWhole =
+    expect.json !== undefined ||
+    expect.code !== undefined ||
+    expect.ends ||
+    (expect.body !== undefined && !expect.blocks && !expect.lines);
+  if (isWhole && !(await exchange.until(() => exchange.hasEnded, deadlineMs)))
+    faults.push("the response does not end");
   compare(expect.blocks, exchange.blocks.splice(0, expect.blocks?.length ?? 0), "blocks");
-  if (expect.eventually && !foundAmong(expect.eventually, exchange.blocks, saved)) faults.push(`no block matches ${JSON.stringify(expect.eventually)}`);
+  if (expect.eventually && !foundAmong(expect.eventually, exchange.blocks, saved))
+    faults.push(`no block matches ${JSON.stringify(expect.eventually)}`);
   compare(expect.lines, exchange.lines.splice(0, expect.lines?.length ?? 0), "lines");
   compare(expect.body, exchange.body.toString("utf8"), "the body");
   if (expect.json !== undefined || expect.code !== undefined) {
     const json = asJson(exchange.body);
     compare(expect.json, json, "json");
-    if (expect.code) compare({ code: expect.code, status: exchange.status, type: "about:blank", title: "/./", detail: "/./" }, json, "problem");
+    if (expect.code)
+      compare(
+        {
+          code: expect.code,
+          status: exchange.status,
+          type: "about:blank",
+          title: "/./",
+          detail: "/./",
+        },
+        json,
+        "problem",
+      );
   }
   if (expect.ends === true) {
-    if (exchange.blocks.length > 0) faults.push(`more blocks came: ${JSON.stringify(exchange.blocks.slice(0, 3))}`);
-    if (exchange.lines.length > 0) faults.push(`more lines came: ${JSON.stringify(exchange.lines.slice(0, 3))}`);
+    if (exchange.blocks.length > 0)
+      faults.push(`more blocks came: ${JSON.stringify(exchange.blocks.slice(0, 3))}`);
+    if (exchange.lines.length > 0)
+      faults.push(`more lines came: ${JSON.stringify(exchange.lines.slice(0, 3))}`);
   }
   return faults;
 }
 
-const foundAmong = (expected, blocks, saved) => blocks.some((block) => differences(expected, block, saved, "").length === 0);
+const foundAmong = (expected, blocks, saved) =>
+  blocks.some((block) => differences(expected, block, saved, "").length === 0);
 
-const bodyHint = ({ body }) => (body.length > 0 ? [`the body was ${body.toString("utf8").slice(0, 300)}`] : []);
+const bodyHint = ({ body }) =>
+  body.length > 0 ? [`the body was ${body.toString("utf8").slice(0, 300)}`] : [];
 
 function asJson(body) {
   try {
@@ -155,7 +192,11 @@ function asJson(body) {
 // "json.id", "headers.location", "block.id" (the last one read is gone; the id is the reader's own).
 function pick(exchange, path) {
   const [kind, ...rest] = path.split(".");
-  const from = { json: () => asJson(exchange.body), headers: () => exchange.headers, stream: () => firstBlock(exchange) }[kind]();
+  const from = {
+    json: () => asJson(exchange.body),
+    headers: () => exchange.headers,
+    stream: () => firstBlock(exchange),
+  }[kind]();
   const value = rest.reduce((value, name) => value?.[name], from);
   if (value === undefined) throw new Error(`there is no ${path} to save`);
   return String(value);

@@ -26,21 +26,43 @@ export async function runClients({ isWanted, events: count, kills, rate, seed })
   const versions = new Map(clients.map((client) => [client.name, versionOf(client)]));
 
   const corpus = buildCorpus(count);
-  console.log(`corpus: ${count} events, ${corpus.bytes} bytes, ${corpus.scripts.length} scripts, sha256 ${corpus.digest}`);
-  console.log(`        ${Object.entries(corpus.features).map(([name, number]) => `${number} ${name.replaceAll("_", " ")}`).join(", ")}`);
+  console.log(
+    `corpus: ${count} events, ${corpus.bytes} bytes, ${corpus.scripts.length} scripts, sha256 ${corpus.digest}`,
+  );
+  console.log(
+    `        ${Object.entries(corpus.features)
+      .map(([name, number]) => `${number} ${name.replaceAll("_", " ")}`)
+      .join(", ")}`,
+  );
   console.log(`seed:   ${seed}`);
 
   const hub = await startHub(["--retry", "100ms", "--history-events", "100000"]);
   const runs = [];
   try {
-    const types = ["message", ...new Set(corpus.events.map(({ type }) => type)), "fanfare.gap", "fanfare.end"].join(",");
+    const types = [
+      "message",
+      ...new Set(corpus.events.map(({ type }) => type)),
+      "fanfare.gap",
+      "fanfare.end",
+    ].join(",");
     const streamBytes = corpus.bytes + count * framingBytes;
     for (const client of clients) {
-      const cuts = planCuts({ kills, streamBytes, random: seededRandom(seed, client.name), isEncrypted: client.is_encrypted });
+      const cuts = planCuts({
+        kills,
+        streamBytes,
+        random: seededRandom(seed, client.name),
+        isEncrypted: client.is_encrypted,
+      });
       runs.push(await startClient({ client, hub, path, types, cuts }));
     }
-    await withDeadline(openTimeoutMs, "opened a stream", runs, (run) => run.opened);
-    const publisher = new Publisher({ url: hub.url + topic, rate, random: seededRandom(seed, "publisher") });
+    await withDeadline(openTimeoutMs, "opened a stream", runs, (run) =>
+      Promise.race([run.opened, run.over]),
+    );
+    const publisher = new Publisher({
+      url: hub.url + topic,
+      rate,
+      random: seededRandom(seed, "publisher"),
+    });
     await publisher.publish(corpus.events, progress(runs, count));
     const endId = await publisher.end();
     await withDeadline(overTimeoutMs, "came to the end", runs, (run) => run.over);
@@ -63,7 +85,10 @@ async function withDeadline(timeoutMs, what, runs, promiseOf) {
   });
   await Promise.race([Promise.all(each), deadline]);
   clearTimeout(timer);
-  for (const run of late) console.log(`${run.client.name} has not ${what} after ${timeoutMs / 1000} s ${run.complaints.join(" | ")}`);
+  for (const run of late)
+    console.log(
+      `${run.client.name} has not ${what} after ${timeoutMs / 1000} s ${run.complaints.join(" | ")}`,
+    );
 }
 
 function progress(runs, count) {
@@ -72,7 +97,9 @@ function progress(runs, count) {
   return (published) => {
     if (published < next) return;
     next += step;
-    const received = runs.map(({ client, lines, proxy }) => `${client.name} ${lines.length}/${proxy.cutsDone}`).join(", ");
+    const received = runs
+      .map(({ client, lines, proxy }) => `${client.name} ${lines.length}/${proxy.cutsDone}`)
+      .join(", ");
     console.log(`published ${published}; received/cuts: ${received}`);
   };
 }
@@ -80,17 +107,52 @@ function progress(runs, count) {
 function report({ runs, versions, published, endId, kills }) {
   const rows = [];
   let failed = 0;
-  for (const { client, lines, proxy, seconds } of runs) {
-    const verdict = judge({ client, lines, published, endId, connections: proxy.connections, cutsDone: proxy.cutsDone, cutsPlanned: kills });
+  for (const { client, lines, proxy, seconds, complaints } of runs) {
+    const verdict = judge({
+      client,
+      lines,
+      published,
+      endId,
+      connections: proxy.connections,
+      cutsDone: proxy.cutsDone,
+      cutsPlanned: kills,
+    });
     const { events, cuts, connections, lost, repeated, disordered, different, faults } = verdict;
-    rows.push([client.name, versions.get(client.name), events, cuts, connections, lost, repeated, disordered, different, seconds.toFixed(1), faults.length === 0 ? "ok" : "FAILED"]);
+    rows.push([
+      client.name,
+      versions.get(client.name),
+      events,
+      cuts,
+      connections,
+      lost,
+      repeated,
+      disordered,
+      different,
+      seconds.toFixed(1),
+      faults.length === 0 ? "ok" : "FAILED",
+    ]);
     if (faults.length > 0) failed += 1;
-    for (const fault of faults.slice(0, 10)) console.log(`${client.name}: ${fault}`);
+    // Browsers complain of much that has nothing to do with us.
+    const said = faults.length > 0 && !client.browser ? complaints.slice(-5) : [];
+    for (const fault of [...faults.slice(0, 10), ...said]) console.log(`${client.name}: ${fault}`);
   }
-  const heads = ["client", "version", "events", "cuts", "connections", "lost", "repeated", "out of order", "different bytes", "seconds", ""];
+  const heads = [
+    "client",
+    "version",
+    "events",
+    "cuts",
+    "connections",
+    "lost",
+    "repeated",
+    "out of order",
+    "different bytes",
+    "seconds",
+    "",
+  ];
   console.log(`\n${table(heads, rows)}`);
   for (const { client } of runs) {
-    for (const { kind, reason } of client.deviations) console.log(`known deviation of ${client.name}, ${kind}: ${reason}`);
+    for (const { kind, reason } of client.deviations)
+      console.log(`known deviation of ${client.name}, ${kind}: ${reason}`);
   }
   return { passed: runs.length - failed, failed };
 }

@@ -36,15 +36,17 @@ export function buildCorpus(count) {
   const open = sources.map((source) => ({ ...source, lines: readLines(source), next: 0 }));
   const lines = rotate(open, block_lines);
   const events = [];
-  for (let taken = 0; events.length < count; ) {
+  for (let taken = 0; events.length < count;) {
     const line = lines.next();
-    if (line.done) throw new Error(`the corpus has only ${events.length} events, ${count} were asked for`);
+    if (line.done)
+      throw new Error(`the corpus has only ${events.length} events, ${count} were asked for`);
     const { type, text } = line.value;
     taken += 1;
     let data = text;
     if (taken % joinEvery === 0) {
       const successor = lines.next();
-      if (!successor.done) data += joints[(taken / joinEvery) % joints.length] + successor.value.text;
+      if (!successor.done)
+        data += joints[(taken / joinEvery) % joints.length] + successor.value.text;
     }
     events.push({ type, data });
   }
@@ -66,7 +68,7 @@ function readLines({ file, package: name }) {
 }
 
 function* rotate(sources, blockLines) {
-  for (let remaining = sources; remaining.length > 0; ) {
+  for (let remaining = sources; remaining.length > 0;) {
     for (const source of remaining) {
       const block = source.lines.slice(source.next, source.next + blockLines);
       source.next += blockLines;
@@ -84,15 +86,21 @@ function describe(events) {
     leading_tab: count((data) => data.startsWith("\t")),
     carriage_return: count((data) => data.includes("\r")),
     several_lines: count((data) => /[\r\n]./s.test(data)),
-    look_alike_of_a_line_end: count((data) => lookAlikes.some((character) => data.includes(character))),
+    look_alike_of_a_line_end: count((data) =>
+      lookAlikes.some((character) => data.includes(character)),
+    ),
     emoji: count((data) => /\p{Emoji_Presentation}/u.test(data)),
-    control_character: count((data) => /[\u0001-\u0008\u000b\u000c\u000e-\u001f\u0080-\u009f]/.test(data)),
+    control_character: count((data) =>
+      /[\u0001-\u0008\u000b\u000c\u000e-\u001f\u0080-\u009f]/.test(data),
+    ),
     byte_order_mark: count((data) => data.includes("\ufeff")),
   };
   for (const [feature, share] of Object.entries(demanded)) {
     const least = Math.ceil(events.length * share);
     if (features[feature] < least) {
-      throw new Error(`the corpus has ${features[feature]} events with ${feature}, at least ${least} are needed`);
+      throw new Error(
+        `the corpus has ${features[feature]} events with ${feature}, at least ${least} are needed`,
+      );
     }
   }
   const digest = createHash("sha256");
@@ -106,14 +114,37 @@ function describe(events) {
 
 // The scripts a reader of the corpus would name; Common and Inherited are in every line and say nothing.
 const scriptNames = [
-  "Arabic", "Armenian", "Bengali", "Chakma", "Cherokee", "Cyrillic", "Devanagari", "Ethiopic", "Georgian", "Greek",
-  "Gujarati", "Han", "Hangul", "Hebrew", "Hiragana", "Katakana", "Khmer", "Latin", "Malayalam", "Myanmar",
-  "Ol_Chiki", "Oriya", "Tamil", "Telugu", "Thai",
+  "Arabic",
+  "Armenian",
+  "Bengali",
+  "Chakma",
+  "Cherokee",
+  "Cyrillic",
+  "Devanagari",
+  "Ethiopic",
+  "Georgian",
+  "Greek",
+  "Gujarati",
+  "Han",
+  "Hangul",
+  "Hebrew",
+  "Hiragana",
+  "Katakana",
+  "Khmer",
+  "Latin",
+  "Malayalam",
+  "Myanmar",
+  "Ol_Chiki",
+  "Oriya",
+  "Tamil",
+  "Telugu",
+  "Thai",
 ];
 
 function scriptsOf(events) {
   const text = events.map(({ data }) => data).join("\n");
   const found = scriptNames.filter((script) => new RegExp(`\\p{Script=${script}}`, "u").test(text));
-  if (found.length < scriptsDemanded) throw new Error(`the corpus has only these scripts: ${found.join(", ")}`);
+  if (found.length < scriptsDemanded)
+    throw new Error(`the corpus has only these scripts: ${found.join(", ")}`);
   return found;
 }

@@ -171,7 +171,10 @@ export class Exchange {
     const payload = Buffer.from(text);
     const mask = randomBytes(4);
     const masked = payload.map((byte, index) => byte ^ mask[index % 4]);
-    const size = payload.length < 126 ? Buffer.from([0x80 | payload.length]) : Buffer.from([0x80 | 126, payload.length >> 8, payload.length & 0xff]);
+    const size =
+      payload.length < 126
+        ? Buffer.from([0x80 | payload.length])
+        : Buffer.from([0x80 | 126, payload.length >> 8, payload.length & 0xff]);
     this.write(Buffer.concat([Buffer.from([0x81]), size, mask, masked]));
   }
 }
@@ -179,6 +182,16 @@ export class Exchange {
 /** The headers that ask for a WebSocket, and the proof that the answer must carry (RFC 6455 4.2.2). */
 export function websocketHandshake() {
   const key = randomBytes(16).toString("base64");
-  const accept = createHash("sha1").update(key + websocketGuid).digest("base64");
-  return { headers: { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": key }, accept };
+  const accept = createHash("sha1")
+    .update(key + websocketGuid)
+    .digest("base64");
+  return {
+    headers: {
+      connection: "Upgrade",
+      upgrade: "websocket",
+      "sec-websocket-version": "13",
+      "sec-websocket-key": key,
+    },
+    accept,
+  };
 }

@@ -9,7 +9,11 @@ const startTimeoutMs = 10_000;
 const stopTimeoutMs = 5_000;
 
 export function hubBinary() {
-  const candidates = [process.env.FANFARE_BIN, "../../target/release/fanfare", "../../target/debug/fanfare"]
+  const candidates = [
+    process.env.FANFARE_BIN,
+    "../../target/release/fanfare",
+    "../../target/debug/fanfare",
+  ]
     .filter(Boolean)
     .map((path) => (path.startsWith("..") ? fileURLToPath(new URL(path, import.meta.url)) : path));
   const found = candidates.find((path) => existsSync(path));
@@ -20,11 +24,16 @@ export function hubBinary() {
 /** `fanfare dev` with the given extra flags; resolves once it has printed both addresses. */
 export async function startHub(flags = []) {
   const listen = ["--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"];
-  const child = spawn(hubBinary(), ["dev", ...listen, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(hubBinary(), ["dev", ...listen, ...flags], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const said = [];
   const hub = { url: undefined, tlsUrl: undefined, said, stop: () => stop(child) };
   const ready = new Promise((resolve, reject) => {
-    const deadline = setTimeout(() => reject(new Error("the hub did not say where it listens")), startTimeoutMs);
+    const deadline = setTimeout(
+      () => reject(new Error("the hub did not say where it listens")),
+      startTimeoutMs,
+    );
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`the hub ended with code ${code}`)));
     createInterface({ input: child.stdout }).on("line", (line) => {

@@ -17,7 +17,10 @@ export function differences(expected, actual, saved, place) {
   if (expected === null) return actual === undefined || actual === null ? [] : unequal();
   if (typeof expected === "string" && /^\/.*\/[su]*$/s.test(expected)) {
     const [, source, flags] = /^\/(.*)\/([su]*)$/s.exec(expected);
-    const filled = fill(source, Object.fromEntries(Object.entries(saved).map(([name, value]) => [name, escaped(value)])));
+    const filled = fill(
+      source,
+      Object.fromEntries(Object.entries(saved).map(([name, value]) => [name, escaped(value)])),
+    );
     return actual !== undefined && new RegExp(filled, flags).test(String(actual)) ? [] : unequal();
   }
   if (typeof expected === "string") {
@@ -26,11 +29,15 @@ export function differences(expected, actual, saved, place) {
   }
   if (Array.isArray(expected)) {
     if (!Array.isArray(actual) || actual.length !== expected.length) return unequal();
-    return expected.flatMap((item, index) => differences(item, actual[index], saved, `${place}[${index}]`));
+    return expected.flatMap((item, index) =>
+      differences(item, actual[index], saved, `${place}[${index}]`),
+    );
   }
   if (typeof expected === "object") {
     if (typeof actual !== "object" || actual === null) return unequal();
-    return Object.entries(expected).flatMap(([name, value]) => differences(value, actual[name], saved, `${place}.${name}`));
+    return Object.entries(expected).flatMap(([name, value]) =>
+      differences(value, actual[name], saved, `${place}.${name}`),
+    );
   }
   return Object.is(expected, actual) ? [] : unequal();
 }

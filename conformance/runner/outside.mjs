@@ -13,7 +13,8 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 export function versionOf({ name, version: [program, ...args] }) {
   const { status, stdout, error } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
   const found = /\d+(\.\d+)+/.exec(stdout ?? "")?.[0];
-  if (error || status !== 0 || !found) throw new Error(`${name} is not installed: run conformance/setup.sh`);
+  if (error || status !== 0 || !found)
+    throw new Error(`${name} is not installed: run conformance/setup.sh`);
   return found;
 }
 
@@ -43,9 +44,18 @@ export async function startClient({ client, hub, path, types, cuts }) {
   const stream = proxy.url + path;
   const sibling = client.is_encrypted ? `${proxy.url}/sibling` : undefined;
   const onLines = (text) => text.split("\n").forEach(onLine);
-  const page = client.browser && (await browserCommand({ browser: client.browser, stream, sibling, types, onLines }));
-  const [program, ...args] = page ? page.command : [...client.command, stream, types, ...(client.flags ?? [])];
-  child = spawn(program, args, { cwd: root, stdio: ["pipe", "pipe", "pipe"], env: withoutProxies(process.env), detached: true });
+  const page =
+    client.browser &&
+    (await browserCommand({ browser: client.browser, stream, sibling, types, onLines }));
+  const [program, ...args] = page
+    ? page.command
+    : [...client.command, stream, types, ...(client.flags ?? [])];
+  child = spawn(program, args, {
+    cwd: root,
+    stdio: ["pipe", "pipe", "pipe"],
+    env: withoutProxies(process.env),
+    detached: true,
+  });
   // The kill line may meet a client that has just stopped; its exit is noticed below.
   child.stdin.on("error", () => {});
   createInterface({ input: child.stderr }).on("line", (line) => {
@@ -76,4 +86,5 @@ function killGroup(child) {
   }
 }
 
-const withoutProxies = (environment) => Object.fromEntries(Object.entries(environment).filter(([name]) => !/_proxy$/i.test(name)));
+const withoutProxies = (environment) =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !/_proxy$/i.test(name)));

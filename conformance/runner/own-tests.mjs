@@ -16,7 +16,9 @@ export async function runOwnTests({ isWanted }) {
     if (type === "test:pass") outcome.passed += 1;
     if (type === "test:fail") {
       outcome.failed += 1;
-      console.log(`runner: ${data.name}: ${data.details.error.cause?.message ?? data.details.error.message}`);
+      console.log(
+        `runner: ${data.name}: ${data.details.error.cause?.message ?? data.details.error.message}`,
+      );
     }
   }
   console.log(`runner: ${outcome.passed} passed, ${outcome.failed} failed`);

@@ -15,7 +15,16 @@ const LF = 0x0a;
  * where a client is most likely to lose or repeat something.
  */
 export function planCuts({ kills, streamBytes, random, isEncrypted = false }) {
-  const kinds = isEncrypted ? ["anywhere"] : ["anywhere", "inside a character", "after an id line", "anywhere", "before the blank line", "after the blank line"];
+  const kinds = isEncrypted
+    ? ["anywhere"]
+    : [
+        "anywhere",
+        "inside a character",
+        "after an id line",
+        "anywhere",
+        "before the blank line",
+        "after the blank line",
+      ];
   return Array.from({ length: kills }, (_, index) => ({
     atByte: Math.floor(((index + random.unit()) / kills) * streamBytes * 0.97),
     kind: kinds[index % kinds.length],
@@ -64,7 +73,8 @@ export async function startProxy({ target, cuts, isEncrypted = false, killClient
       socket.on("close", () => sockets.delete(socket));
     }
     client.on("data", (bytes) => {
-      if (!isEncrypted && connection.requestHead.length < 16_384) connection.requestHead += bytes.toString("latin1");
+      if (!isEncrypted && connection.requestHead.length < 16_384)
+        connection.requestHead += bytes.toString("latin1");
       if (!hub.write(bytes)) pauseUntilDrained(client, hub);
     });
     let isCut = false;
@@ -136,7 +146,11 @@ function skipHead(connection, bytes) {
 }
 
 // Chunk sizes of the transfer coding lie between the events; the patterns look at the events alone.
-const withoutChunkHeads = (bytes) => bytes.toString("latin1").replace(/(^|\r\n)[0-9a-f]+\r\n/g, "").replaceAll(String.fromCharCode(CR, LF), "");
+const withoutChunkHeads = (bytes) =>
+  bytes
+    .toString("latin1")
+    .replace(/(^|\r\n)[0-9a-f]+\r\n/g, "")
+    .replaceAll(String.fromCharCode(CR, LF), "");
 
 function breakConnection(client, lastBytes, isReset) {
   if (isReset) {

@@ -29,15 +29,25 @@ export class Publisher {
     const third = Math.ceil(events.length / 3);
     for (const event of events.slice(0, third)) {
       await this.#pace();
-      await this.#post({ type: "text/plain; charset=utf-8", body: event.data, events: [{ type: "message", data: event.data }] });
+      await this.#post({
+        type: "text/plain; charset=utf-8",
+        body: event.data,
+        events: [{ type: "message", data: event.data }],
+      });
       onProgress(this.published.length);
     }
     await this.#pipe(events.slice(third, 2 * third), onProgress);
     for (const batch of ndjsonBatches(events.slice(2 * third), this.#random)) {
       await this.#pace();
       const plain = batch.map(({ data }) => ({ type: "message", data }));
-      if (fitsNdjson(batch[0])) await this.#post({ type: "application/x-ndjson", body: batch.map(({ data }) => `${data}\n`).join(""), events: plain });
-      else await this.#post({ type: "text/plain; charset=utf-8", body: batch[0].data, events: plain });
+      if (fitsNdjson(batch[0]))
+        await this.#post({
+          type: "application/x-ndjson",
+          body: batch.map(({ data }) => `${data}\n`).join(""),
+          events: plain,
+        });
+      else
+        await this.#post({ type: "text/plain; charset=utf-8", body: batch[0].data, events: plain });
       onProgress(this.published.length);
     }
   }
@@ -50,14 +60,20 @@ export class Publisher {
   }
 
   async #post({ type, body, events }) {
-    const request = this.#open(this.#url, { "content-type": type, "content-length": Buffer.byteLength(body) });
+    const request = this.#open(this.#url, {
+      "content-type": type,
+      "content-length": Buffer.byteLength(body),
+    });
     request.write(body);
     this.#record(await this.#send(request), events);
   }
 
   // One request whose body is cut into chunks anywhere, also within characters and between CR and LF.
   async #pipe(events, onProgress) {
-    const request = this.#open(this.#url, { "content-type": "text/event-stream", "transfer-encoding": "chunked" });
+    const request = this.#open(this.#url, {
+      "content-type": "text/event-stream",
+      "transfer-encoding": "chunked",
+    });
     const before = this.published.length;
     let held = Buffer.alloc(0);
     for (const [index, event] of events.entries()) {
@@ -88,17 +104,21 @@ export class Publisher {
   }
 
   async #send(request) {
-    const answer = await new Promise((resolve, reject) => request.on("response", resolve).on("error", reject).end());
+    const answer = await new Promise((resolve, reject) =>
+      request.on("response", resolve).on("error", reject).end(),
+    );
     const pieces = [];
     for await (const piece of answer) pieces.push(piece);
     const text = Buffer.concat(pieces).toString("utf8");
-    if (answer.statusCode !== 201) throw new Error(`publishing answered ${answer.statusCode}: ${text}`);
+    if (answer.statusCode !== 201)
+      throw new Error(`publishing answered ${answer.statusCode}: ${text}`);
     return JSON.parse(text);
   }
 
   // The ids of a batch are dense (PROTOCOL: within an epoch the numbers have no holes), so the last one and the count name them all.
   #record({ id, count }, events) {
-    if (count !== events.length) throw new Error(`the hub stored ${count} events of ${events.length}`);
+    if (count !== events.length)
+      throw new Error(`the hub stored ${count} events of ${events.length}`);
     const [epoch, last] = id.split("-");
     for (const [index, { type, data }] of events.entries()) {
       this.published.push({ id: `${epoch}-${Number(last) - count + 1 + index}`, type, data });
@@ -127,7 +147,8 @@ function* ndjsonBatches(events, random) {
 // The blocks go through the three line ends in turn, with what a subscriber must never see between them.
 function asBlock({ type, data }, index) {
   const lineEnd = ["\n", "\r\n", "\r"][index % 3];
-  const noise = index % 7 === 0 ? [": a comment", "id: chosen-by-the-publisher", "unknown: field"] : [];
+  const noise =
+    index % 7 === 0 ? [": a comment", "id: chosen-by-the-publisher", "unknown: field"] : [];
   const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}`);
   return [...noise, `event: ${type}`, ...lines, "", ""].join(lineEnd);
 }

@@ -24,9 +24,14 @@ export class SseReader {
   feed(bytes) {
     this.#pending = Buffer.concat([this.#pending, bytes]);
     if (this.#isAtStart) {
-      if (this.#pending.length < byteOrderMark.length && byteOrderMark.subarray(0, this.#pending.length).equals(this.#pending)) return [];
+      if (
+        this.#pending.length < byteOrderMark.length &&
+        byteOrderMark.subarray(0, this.#pending.length).equals(this.#pending)
+      )
+        return [];
       this.#isAtStart = false;
-      if (this.#pending.subarray(0, byteOrderMark.length).equals(byteOrderMark)) this.#pending = this.#pending.subarray(byteOrderMark.length);
+      if (this.#pending.subarray(0, byteOrderMark.length).equals(byteOrderMark))
+        this.#pending = this.#pending.subarray(byteOrderMark.length);
     }
     const blocks = [];
     let start = 0;

@@ -16,8 +16,12 @@ const deviations = {
         return true;
       }
       const isExpectedHere = isFirst && line.id !== undefined;
-      const isExtra = isExpectedHere && line.data === "" && line.event === "message" && line.id === position;
-      if (isExpectedHere && !isExtra) faults.push(`the known deviation has changed: the connection after ${position} began with ${JSON.stringify(line)}`);
+      const isExtra =
+        isExpectedHere && line.data === "" && line.event === "message" && line.id === position;
+      if (isExpectedHere && !isExtra)
+        faults.push(
+          `the known deviation has changed: the connection after ${position} began with ${JSON.stringify(line)}`,
+        );
       if (line.id !== undefined) {
         isFirst = false;
         position = line.id;
@@ -36,7 +40,8 @@ export function judge({ client, lines, published, endId, connections, cutsDone, 
 
   if (cutsDone !== cutsPlanned) faults.push(`${cutsDone} cuts of ${cutsPlanned} happened`);
   const over = lines.find((line) => line.over)?.over ?? "never";
-  if (over !== client.over) faults.push(`who stops after the 204 has changed: expected ${client.over}, was ${over}`);
+  if (over !== client.over)
+    faults.push(`who stops after the 204 has changed: expected ${client.over}, was ${over}`);
   faults.push(...resumeFaults(client, connections, published), ...sharingFaults(client, lines));
   return { ...counts, cuts: cutsDone, connections: connections.length, faults };
 }
@@ -65,14 +70,20 @@ function compare(events, published, endId, faults) {
     seen.add(index);
     highest = Math.max(highest, index);
     const { type, data } = published[index];
-    const isSame = line.event === type && Buffer.from(asReceived(data)).equals(Buffer.from(line.data));
+    const isSame =
+      line.event === type && Buffer.from(asReceived(data)).equals(Buffer.from(line.data));
     if (!isSame) {
       counts.different += 1;
-      if (counts.different === 1) fault(`expected ${JSON.stringify({ event: type, data: asReceived(data) })}`, line);
+      if (counts.different === 1)
+        fault(`expected ${JSON.stringify({ event: type, data: asReceived(data) })}`, line);
     }
   }
   counts.lost = published.length - seen.size;
-  if (counts.lost > 0) fault("the first lost event", published.find((_, index) => !seen.has(index)));
+  if (counts.lost > 0)
+    fault(
+      "the first lost event",
+      published.find((_, index) => !seen.has(index)),
+    );
   if (!hasEnded) faults.push("the end of the topic was not handed out");
   for (const name of ["repeated", "disordered", "different"]) {
     if (counts[name] > 0) faults.push(`${counts[name]} events ${name}`);
@@ -87,7 +98,15 @@ function resumeFaults(client, connections, published) {
   return connections
     .slice(2)
     .map(({ requestHead }) => /^last-event-id: *([^\r\n]*)/im.exec(requestHead)?.[1])
-    .filter((id) => id === undefined || !(known.has(id) || seqOf(id) === seqOf(published[0].id) - 1 || seqOf(id) === seqOf(published.at(-1).id) + 1))
+    .filter(
+      (id) =>
+        id === undefined ||
+        !(
+          known.has(id) ||
+          seqOf(id) === seqOf(published[0].id) - 1 ||
+          seqOf(id) === seqOf(published.at(-1).id) + 1
+        ),
+    )
     .map((id) => `a reconnect resumed from ${id ?? "nothing"}`);
 }
 
@@ -96,5 +115,7 @@ function resumeFaults(client, connections, published) {
 function sharingFaults(client, lines) {
   const isBrowserOverHttp2 = client.browser && client.is_encrypted;
   const opens = lines.filter((line) => line.sibling_open).length;
-  return isBrowserOverHttp2 && opens < 2 ? [`two streams did not share a connection: the second opened ${opens} times`] : [];
+  return isBrowserOverHttp2 && opens < 2
+    ? [`two streams did not share a connection: the second opened ${opens} times`]
+    : [];
 }

@@ -18,7 +18,18 @@ let retryMs = 3000;
 function readOnce() {
   const resume = lastEventId ? ["--header", `Last-Event-ID: ${lastEventId}`] : [];
   const report = ["--write-out", "%{stderr}%{http_code} %{http_version}"];
-  running = spawn("curl", ["--silent", "--no-buffer", "--noproxy", "*", "--header", "Accept: text/event-stream", ...resume, ...report, ...flags, url]);
+  running = spawn("curl", [
+    "--silent",
+    "--no-buffer",
+    "--noproxy",
+    "*",
+    "--header",
+    "Accept: text/event-stream",
+    ...resume,
+    ...report,
+    ...flags,
+    url,
+  ]);
   const reader = new SseReader({ lastEventId });
   let hasOpened = false;
   let status = "";
@@ -29,7 +40,8 @@ function readOnce() {
     for (const block of reader.feed(bytes)) {
       lastEventId = block.lastEventId;
       if (block.retry !== undefined) retryMs = block.retry;
-      if (block.data !== undefined) print({ id: block.lastEventId, event: block.event, data: block.data });
+      if (block.data !== undefined)
+        print({ id: block.lastEventId, event: block.event, data: block.data });
     }
   });
   return new Promise((resolve) => running.on("close", () => resolve(status)));
@@ -41,6 +53,7 @@ while (!answer.startsWith("204 ")) {
   answer = await readOnce();
 }
 const wantedVersion = flags.includes("--http2") ? "2" : "1.1";
-if (answer !== `204 ${wantedVersion}`) throw new Error(`HTTP/${wantedVersion} was asked for, the answer was ${answer}`);
+if (answer !== `204 ${wantedVersion}`)
+  throw new Error(`HTTP/${wantedVersion} was asked for, the answer was ${answer}`);
 print({ over: "adapter" });
 process.exit(0);

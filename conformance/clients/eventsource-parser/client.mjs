@@ -19,7 +19,10 @@ const parser = createParser({
 });
 
 async function readOnce() {
-  const headers = { accept: "text/event-stream", ...(lastEventId && { "last-event-id": lastEventId }) };
+  const headers = {
+    accept: "text/event-stream",
+    ...(lastEventId && { "last-event-id": lastEventId }),
+  };
   const response = await fetch(url, { headers });
   if (response.status !== 200) return response.status;
   print({ open: true });

@@ -11,7 +11,10 @@ const matching = [
   ["/^x/s", "x\ny"],
   [null, undefined],
   [{ a: 1 }, { a: 1, b: 2 }],
-  [[{}, { a: "x" }], [{ z: 1 }, { a: "x" }]],
+  [
+    [{}, { a: "x" }],
+    [{ z: 1 }, { a: "x" }],
+  ],
   ["/^20[04]$/", 204],
 ];
 const differing = [
@@ -27,8 +30,10 @@ const differing = [
   [true, undefined],
 ];
 for (const [expected, actual] of matching) {
-  test(`${JSON.stringify(expected)} matches ${JSON.stringify(actual)}`, () => assert.deepEqual(differences(expected, actual, saved, "it"), []));
+  test(`${JSON.stringify(expected)} matches ${JSON.stringify(actual)}`, () =>
+    assert.deepEqual(differences(expected, actual, saved, "it"), []));
 }
 for (const [expected, actual] of differing) {
-  test(`${JSON.stringify(expected)} does not match ${JSON.stringify(actual)}`, () => assert.equal(differences(expected, actual, saved, "it").length > 0, true));
+  test(`${JSON.stringify(expected)} does not match ${JSON.stringify(actual)}`, () =>
+    assert.equal(differences(expected, actual, saved, "it").length > 0, true));
 }

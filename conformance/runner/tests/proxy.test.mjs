@@ -13,7 +13,8 @@ async function readThrough(cut) {
   const hub = createServer((_, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
     // In pieces, so that the wanted places also fall on the seams.
-    for (let start = 0; start < body.length; start += 7) response.write(body.subarray(start, start + 7));
+    for (let start = 0; start < body.length; start += 7)
+      response.write(body.subarray(start, start + 7));
     response.end();
   });
   await once(hub.listen(0, "127.0.0.1"), "listening");
@@ -27,8 +28,13 @@ async function readThrough(cut) {
   proxy.close();
   hub.closeAllConnections();
   hub.close();
-  const text = Buffer.concat(pieces).toString("latin1").replace(/^.*?\r\n\r\n/s, "");
-  const received = Buffer.from(text.replace(/(^|\r\n)[0-9a-f]+\r\n/g, "").replace(/\r\n?$/, ""), "latin1");
+  const text = Buffer.concat(pieces)
+    .toString("latin1")
+    .replace(/^.*?\r\n\r\n/s, "");
+  const received = Buffer.from(
+    text.replace(/(^|\r\n)[0-9a-f]+\r\n/g, "").replace(/\r\n?$/, ""),
+    "latin1",
+  );
   return { received, text, proxy };
 }
 

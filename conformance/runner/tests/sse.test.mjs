@@ -14,7 +14,8 @@ function decode(bodies, pieceBytes) {
     const reader = new SseReader({ lastEventId });
     for (let start = 0; start < body.length; start += pieceBytes) {
       for (const block of reader.feed(body.subarray(start, start + pieceBytes))) {
-        if (block.data !== undefined) seen.push({ event: block.event, data: block.data, id: block.lastEventId });
+        if (block.data !== undefined)
+          seen.push({ event: block.event, data: block.data, id: block.lastEventId });
       }
     }
     lastEventId = reader.lastEventId;
@@ -23,7 +24,16 @@ function decode(bodies, pieceBytes) {
 }
 
 // Comments and reconnection times come out per block here, and the reader has no limit.
-for (const { rule, name, input, hex, reconnect, max_event_bytes, expected, last_event_id } of cases.filter((one) => one.max_event_bytes === undefined)) {
+for (const {
+  rule,
+  name,
+  input,
+  hex,
+  reconnect,
+  max_event_bytes,
+  expected,
+  last_event_id,
+} of cases.filter((one) => one.max_event_bytes === undefined)) {
   test(`${rule}: ${name}`, () => {
     assert.equal(max_event_bytes, undefined);
     const first = hex === undefined ? Buffer.from(input) : Buffer.from(hex, "hex");

@@ -17,10 +17,23 @@ const right = [
   { id: "aaaaaa-8", event: "fanfare.end", data: "{}" },
   { over: "client" },
 ];
-const connections = [{ requestHead: "" }, { requestHead: "" }, { requestHead: "Last-Event-ID: aaaaaa-6\r\n" }];
+const connections = [
+  { requestHead: "" },
+  { requestHead: "" },
+  { requestHead: "Last-Event-ID: aaaaaa-6\r\n" },
+];
 
 const verdictOn = (lines, changes = {}) =>
-  judge({ client: { over: "client", deviations: [] }, lines, published, endId: "aaaaaa-8", connections, cutsDone: 2, cutsPlanned: 2, ...changes });
+  judge({
+    client: { over: "client", deviations: [] },
+    lines,
+    published,
+    endId: "aaaaaa-8",
+    connections,
+    cutsDone: 2,
+    cutsPlanned: 2,
+    ...changes,
+  });
 
 const replaced = (index, ...lines) => right.toSpliced(index, 1, ...lines);
 
@@ -43,7 +56,8 @@ for (const [name, lines] of Object.entries(wrong)) {
   test(`${name} fails`, () => assert.notDeepEqual(verdictOn(lines).faults, []));
 }
 
-test("a cut that did not happen fails", () => assert.notDeepEqual(verdictOn(right, { cutsDone: 1 }).faults, []));
+test("a cut that did not happen fails", () =>
+  assert.notDeepEqual(verdictOn(right, { cutsDone: 1 }).faults, []));
 
 test("a reconnect without an id fails", () => {
   const heads = [...connections, { requestHead: "GET / HTTP/1.1\r\n" }];
@@ -61,11 +75,19 @@ const deviating = { over: "client", deviations: [{ kind: "opening-block-dispatch
 const opening = (id) => ({ id, event: "message", data: "" });
 
 test("a known deviation passes exactly where it is known", () => {
-  const lines = [right[0], opening("aaaaaa-4"), right[1], { open: true }, opening("aaaaaa-5"), ...right.slice(2)];
+  const lines = [
+    right[0],
+    opening("aaaaaa-4"),
+    right[1],
+    { open: true },
+    opening("aaaaaa-5"),
+    ...right.slice(2),
+  ];
   assert.deepEqual(verdictOn(lines, { client: deviating }).faults, []);
 });
 
-test("a known deviation that has gone fails", () => assert.notDeepEqual(verdictOn(right, { client: deviating }).faults, []));
+test("a known deviation that has gone fails", () =>
+  assert.notDeepEqual(verdictOn(right, { client: deviating }).faults, []));
 
 test("a known deviation elsewhere fails", () => {
   const lines = [right[0], opening("aaaaaa-4"), right[1], opening("aaaaaa-5"), ...right.slice(2)];

@@ -13,7 +13,9 @@ const NO_CONTENT: u16 = 204;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::args().nth(1).ok_or("the URL of the stream is missing")?;
+    let url = std::env::args()
+        .nth(1)
+        .ok_or("the URL of the stream is missing")?;
     // Its own backoff doubles up to a minute; ten cuts shall not cost minutes.
     let reconnect = ReconnectOptions::reconnect(true)
         .retry_initial(true)
@@ -21,7 +23,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .backoff_factor(1)
         .build();
     let transport = HyperTransport::builder().disable_proxy().build_http()?;
-    let client = ClientBuilder::for_url(&url)?.reconnect(reconnect).build_with_transport(transport);
+    let client = ClientBuilder::for_url(&url)?
+        .reconnect(reconnect)
+        .build_with_transport(transport);
 
     let mut stream = client.stream();
     while let Some(item) = stream.next().await {
