@@ -12,7 +12,8 @@ use crate::tls::TlsFiles;
 
 /// Run a hub
 ///
-/// Nobody may publish or subscribe unless --open says that everybody may. Events are kept in memory.
+/// Nobody may publish or subscribe unless --open says that everybody may. Events are kept in
+/// memory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fanfare serve --open                                       on this machine only

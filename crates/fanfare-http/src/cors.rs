@@ -31,8 +31,8 @@ const RESPONSE_HEADERS: &str =
 const PREFLIGHT_SECONDS: &str = "7200";
 
 impl Cors {
-    /// Whether a page of this origin may use the hub. No origin means no browser, or no cross-origin
-    /// request.
+    /// Whether a page of this origin may use the hub. No origin means no browser, or no
+    /// cross-origin request.
     pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(ORIGIN) else {
             return true;

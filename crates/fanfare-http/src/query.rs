@@ -46,7 +46,8 @@ impl SubscribeQuery {
                 "topic" if parsed.selectors.len() >= selectors_max => {
                     return Err(fanfare_hub::SelectionError::TooMany(selectors_max).into());
                 }
-                // A plus is a space in a query and itself in a path; the topic function knows paths.
+                // A plus is a space in a query and itself in a path; the topic function knows
+                // paths.
                 "topic" => {
                     let selector = Selector::from_path(&value.replace('+', "%20"))?;
                     parsed.selectors.push(selector);

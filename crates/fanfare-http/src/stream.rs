@@ -132,8 +132,8 @@ impl EventBody {
         Poll::Ready(Some(piece))
     }
 
-    /// The first block: the reconnection time and, unless a gap follows and carries it, the starting
-    /// position, so that a client which has seen no event yet can still resume.
+    /// The first block: the reconnection time and, unless a gap follows and carries it, the
+    /// starting position, so that a client which has seen no event yet can still resume.
     fn opening(&self) -> Bytes {
         let gap = self.cursor.opening_gap();
         let position = self.cursor.position();

@@ -38,8 +38,8 @@ pub struct Cursor {
     trims_seen: u64,
     /// Told before anything else.
     gap: Option<Gap>,
-    /// Read together with a gap that has to be told first. Never empty: an event that became visible
-    /// meanwhile has rung already, so that the next poll has to look at the log again.
+    /// Read together with a gap that has to be told first. Never empty: an event that became
+    /// visible meanwhile has rung already, so that the next poll has to look at the log again.
     held: Option<Slice>,
     /// A read that waits for storage.
     fetch: Option<Pending<Slice>>,

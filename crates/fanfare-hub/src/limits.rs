@@ -11,8 +11,8 @@ pub struct Limits {
     /// Bytes of an event's data, as published. 1 MiB: large JSON documents fit, and one event still
     /// passes through a socket in well under a heartbeat on a slow phone.
     pub event_bytes_max: usize,
-    /// Bytes of an encoded event. Each line of data costs 6 bytes more on the wire, so that a body of
-    /// newlines grows sevenfold for every subscriber; twice the data covers all real text.
+    /// Bytes of an encoded event. Each line of data costs 6 bytes more on the wire, so that a body
+    /// of newlines grows sevenfold for every subscriber; twice the data covers all real text.
     pub frame_bytes_max: usize,
     /// Events in one atomic batch. A batch is appended under one lock (or one sync): 10,000 events
     /// of ordinary size stay within the time of a single large event.
@@ -38,8 +38,8 @@ pub struct Limits {
     pub history_events_max: u64,
 
     // Delivery.
-    /// Bytes handed to one subscriber in one turn, so that a long replay starves nobody: one turn is
-    /// a few socket buffers' worth. A single larger event still goes out whole.
+    /// Bytes handed to one subscriber in one turn, so that a long replay starves nobody: one turn
+    /// is a few socket buffers' worth. A single larger event still goes out whole.
     pub turn_bytes_max: usize,
     /// Events handed to one subscriber in one turn; bounds the turn for tiny events.
     pub turn_events_max: usize,

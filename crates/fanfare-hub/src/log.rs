@@ -157,8 +157,8 @@ impl Slice {
 pub enum Reading {
     /// Served from memory.
     Ready(Slice),
-    /// Below the in-memory tail; poll it, then ask again. The tail itself is always `Ready`: a reader
-    /// that is told `Later` asks until it is not.
+    /// Below the in-memory tail; poll it, then ask again. The tail itself is always `Ready`: a
+    /// reader that is told `Later` asks until it is not.
     Later(Pending<Slice>),
 }
 

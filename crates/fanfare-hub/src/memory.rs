@@ -162,7 +162,8 @@ impl Log for MemoryLog {
     }
 
     fn observe(&self, observer: Arc<dyn Observer>) {
-        // The hub calls this once; a second hub on one log would be deaf, which its first test shows.
+        // The hub calls this once; a second hub on one log would be deaf, which its first test
+        // shows.
         let is_first = self.observer.set(observer).is_ok();
         assert!(is_first, "a log has one hub");
     }

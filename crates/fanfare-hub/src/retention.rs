@@ -48,8 +48,8 @@ impl RetentionRules {
 }
 
 impl Default for RetentionRules {
-    /// A day, a million events, 256 MiB: enough to come back after a night, and a laptop keeps it in
-    /// memory. A single topic is bounded by the hub alone.
+    /// A day, a million events, 256 MiB: enough to come back after a night, and a laptop keeps it
+    /// in memory. A single topic is bounded by the hub alone.
     fn default() -> Self {
         Self {
             hub: Retention {

@@ -62,7 +62,8 @@ struct Floor {
 }
 
 impl Floor {
-    /// Each part by itself: of two topics, the one that was dropped later may have the older events.
+    /// Each part by itself: of two topics, the one that was dropped later may have the older
+    /// events.
     fn raise(&mut self, other: Self) {
         self.through = self.through.max(other.through);
         self.at = self.at.max(other.at);

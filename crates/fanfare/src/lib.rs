@@ -1,8 +1,8 @@
 //! Fanfare in your own server: publish events, and stream them to browsers over Server-Sent Events.
 //!
 //! A [`Hub`] keeps one log of events. Publish to a topic from anywhere; answer a request with a
-//! subscription and the browser follows, resumes after a lost connection, and is told when something
-//! is gone.
+//! subscription and the browser follows, resumes after a lost connection, and is told when
+//! something is gone.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -57,8 +57,8 @@ impl Server {
         self
     }
 
-    /// Serves HTTP/1.1, HTTP/2 by prior knowledge and WebSocket until `stop` resolves; then ends the
-    /// streams, lets requests in flight finish, and returns.
+    /// Serves HTTP/1.1, HTTP/2 by prior knowledge and WebSocket until `stop` resolves; then ends
+    /// the streams, lets requests in flight finish, and returns.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.serve_all(vec![(listener, None)], stop).await;
     }

@@ -108,7 +108,8 @@ impl Session {
                         let answer = json!({ "error": problem.to_json() });
                         socket.send(Message::text(answer.to_string())).await?;
                     }
-                    // Pings are answered by the library; a close is answered and then ends the stream.
+                    // Pings are answered by the library; a close is answered and then ends the
+                    // stream.
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(error),
                     None => return Ok(None),
