@@ -5,11 +5,14 @@
     reason = "in a test a failed unwrap is the failed test"
 )]
 
+mod concurrent;
 mod fetching;
 mod fixture;
 mod follower;
 mod gaps;
+mod idempotency;
 mod model;
 mod random;
+mod starts;
 mod wakeups;
 mod world;
