@@ -9,6 +9,7 @@ use futures::StreamExt;
 use launchdarkly_sdk_transport::HyperTransport;
 use serde_json::{Value, json};
 
+/// The status by which the hub says that a stream is over for good.
 const NO_CONTENT: u16 = 204;
 
 #[tokio::main(flavor = "current_thread")]
