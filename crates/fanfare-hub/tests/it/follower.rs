@@ -130,7 +130,7 @@ impl Follower {
         self.looked = model.step;
         match step {
             Some(Step::Events(slice)) => {
-                check_slice(&slice, &rest, budget);
+                check_slice(&slice, &rest, budget, self.after);
                 self.take(&slice);
                 true
             }
@@ -156,12 +156,20 @@ impl Follower {
 
     fn check_slow(&mut self, gap: &Gap, model: &Model, rest: &[&Entry]) {
         let held = seqs_of(rest);
-        let resumes_after = held.first().map_or(model.last(), |seq| seq.previous());
-        let asked = id(self.after).to_string();
+        let before = std::mem::replace(&mut self.after, self.cursor.position().seq);
+        let mut resumes_after = held
+            .first()
+            .map_or_else(|| model.last(), |seq| seq.previous());
+        // A turn looks so far and no farther.
+        if self.after < resumes_after && self.after.0 >= before.0 + SCAN_EVENTS_MAX {
+            resumes_after = self.after;
+        } else if !held.is_empty() {
+            assert_eq!(self.after, before);
+            self.held = Some(held);
+        }
+        let asked = id(before).to_string();
         let expected = model.gap(&self.selection, GapReason::Slow, asked, resumes_after);
         assert_eq!(*gap, expected);
-        self.after = self.cursor.position().seq;
-        self.held = (!held.is_empty()).then_some(held);
     }
 
     fn take(&mut self, slice: &Slice) {
@@ -199,9 +207,9 @@ impl Follower {
 
     /// What lies between two places and was neither given nor lost before the last gap.
     fn missing(&self, model: &Model, after: Seq, before: Seq, told_at: u64) -> Vec<Seq> {
-        let entries = model.all.iter();
-        let between = entries.filter(|entry| entry.seq > after && entry.seq < before);
-        let missing = between.filter(|entry| {
+        let place = |seq: Seq| usize::try_from(seq.0).unwrap();
+        let between = &model.all[place(after)..place(before) - 1];
+        let missing = between.iter().filter(|entry| {
             self.selection.matches(&entry.topic) && entry.dropped.is_none_or(|step| step > told_at)
         });
         missing.map(|entry| entry.seq).collect()
@@ -245,7 +253,7 @@ pub(crate) fn check_opening(
 }
 
 /// Checks that a slice is what comes next, as much of it as the budget allows, byte for byte.
-pub(crate) fn check_slice(slice: &Slice, rest: &[&Entry], budget: ReadBudget) {
+pub(crate) fn check_slice(slice: &Slice, rest: &[&Entry], budget: ReadBudget, after: Seq) {
     let given = slice.events.len();
     assert!(given > 0);
     assert_eq!(seqs(&slice.events), seqs_of(&rest[..given]));
@@ -262,7 +270,7 @@ pub(crate) fn check_slice(slice: &Slice, rest: &[&Entry], budget: ReadBudget) {
         return;
     };
     assert!(slice.has_more && slice.after < next.seq);
-    let is_scan_cut = slice.after.0 - slice.events[0].seq.0 >= SCAN_EVENTS_MAX - 1;
+    let is_scan_cut = slice.after.0 >= after.0 + SCAN_EVENTS_MAX;
     let would_fit = is_within(given + 1, bytes(&slice.events) + next.frame.len());
     assert!(!would_fit || is_scan_cut, "the budget was not used");
 }

@@ -11,6 +11,7 @@ mod fixture;
 mod follower;
 mod gaps;
 mod idempotency;
+mod many_topics;
 mod model;
 mod random;
 mod starts;

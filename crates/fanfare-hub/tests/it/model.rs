@@ -155,6 +155,9 @@ impl Model {
 
     fn retain_topic(&mut self, name: &TopicName, now: Timestamp) {
         let rule = self.rules.of(name);
+        if rule == Retention::UNBOUNDED {
+            return;
+        }
         while let Some(seq) = first_beyond(&self.of_topic(name), &rule, now) {
             self.drop_event(seq);
         }
@@ -162,6 +165,9 @@ impl Model {
 
     fn retain_hub(&mut self, now: Timestamp) {
         let rule = self.rules.hub;
+        if rule == Retention::UNBOUNDED {
+            return;
+        }
         while let Some(seq) = first_beyond(&self.kept().collect::<Vec<_>>(), &rule, now) {
             self.drop_event(seq);
         }
@@ -230,7 +236,9 @@ impl Model {
         Gap {
             reason,
             asked,
-            oldest: id(oldest.first().map_or(self.last(), |entry| entry.seq)),
+            oldest: id(oldest
+                .first()
+                .map_or_else(|| self.last(), |entry| entry.seq)),
             resumes_after: id(after),
         }
     }

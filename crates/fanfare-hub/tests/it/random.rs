@@ -165,6 +165,6 @@ proptest! {
         for op in &ops {
             run(&mut world, op);
         }
-        world.finish();
+        world.finish(budget_of((usize::MAX, 3)));
     }
 }
