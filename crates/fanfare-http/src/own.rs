@@ -13,6 +13,9 @@ use crate::stream::millis;
 /// Topics of one answer, unless the client asks for fewer.
 const TOPICS_MAX: usize = 1_000;
 
+/// The contract, for tools.
+pub(crate) const OPENAPI: &str = include_str!("openapi.json");
+
 /// Answers a request below `/-/`.
 pub(crate) fn respond(app: &App, request: &Request) -> Result<Response, Problem> {
     let answer: fn(&App, &Request) -> Result<Response, Problem> = match request.uri().path() {
@@ -21,6 +24,7 @@ pub(crate) fn respond(app: &App, request: &Request) -> Result<Response, Problem>
         "/-/info" => |app, _| Ok(json(&about(app))),
         "/-/metrics" => |app, _| Ok(metrics(app)),
         "/-/topics" => topics,
+        "/-/openapi.json" => |_, _| Ok(with_type(Body::from(OPENAPI), "application/json")),
         _ => return Err(Problem::not_found()),
     };
     match *request.method() {
@@ -36,7 +40,7 @@ pub(crate) fn index(app: &App) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "publish": "POST /{topic}",
         "subscribe": "GET /{topic or pattern}",
-        "more": ["/-/info", "/-/topics", "/-/metrics", "/-/health/live", "/-/health/ready"],
+        "more": ["/-/info", "/-/topics", "/-/metrics", "/-/openapi.json", "/-/health/live", "/-/health/ready"],
         "home": app.settings().home,
     }))
 }
@@ -152,4 +156,20 @@ fn with_type(body: Body, media_type: &'static str) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_openapi_document_knows_every_route_and_code() {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+        let codes = crate::problem::CODES.iter().map(|(_, code)| *code);
+        // Those two are answers to requests that no tool would make of the document.
+        for code in codes.filter(|code| !["not_found", "method_not_allowed"].contains(code)) {
+            assert!(OPENAPI.contains(&format!("`{code}`")), "{code}");
+        }
+    }
 }

@@ -196,7 +196,7 @@ impl EventBody {
         let interval = self.app.hub().limits().heartbeat;
         while self.heartbeat.as_mut().poll(cx).is_ready() {
             // The timer is not set anew for each event; it looks when it fires.
-            let is_due = self.sent.elapsed() >= interval / 2;
+            let is_due = self.sent.elapsed() >= interval.mul_f64(SPREAD_MIN);
             let next = if is_due { Instant::now() } else { self.sent };
             self.heartbeat.as_mut().reset(next + spread(interval));
             if is_due {
@@ -242,9 +242,12 @@ fn block(block: &Block<'_>) -> Bytes {
     bytes.into()
 }
 
+/// How much of an interval remains when it is spread the most.
+const SPREAD_MIN: f64 = 0.8;
+
 /// The interval, up to 20 % shorter or longer.
 pub(crate) fn spread(interval: Duration) -> Duration {
-    interval.mul_f64(0.8 + 0.4 * fastrand::f64())
+    interval.mul_f64(SPREAD_MIN + 2.0 * (1.0 - SPREAD_MIN) * fastrand::f64())
 }
 
 pub(crate) fn millis(span: Duration) -> u64 {
