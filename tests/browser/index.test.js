@@ -27,7 +27,7 @@ test("GET / leads a person to the playground", async () => {
 test("what the form publishes is heard, and so is what the shown command publishes", async () => {
   const page = await open(browser, hub.playground);
   await seeOpen(page);
-  await page.getByLabel("Text").fill("It's me, with 'quotes' & <tags>");
+  await page.getByLabel("Text", { exact: true }).fill("It's me, with 'quotes' & <tags>");
   await page.getByRole("button", { name: "Publish" }).click();
   await see(page, "#log .text", "It's me, with 'quotes' & <tags>");
   await see(page, "#answer", "Stored as");
@@ -42,10 +42,10 @@ test("what the form publishes is heard, and so is what the shown command publish
 
 test("an event type and another topic change the stream and both commands", async () => {
   const page = await open(browser, hub.playground);
-  await page.getByLabel("Topic").fill("rooms/caf\u00e9 one");
+  await page.getByLabel("Topic", { exact: true }).fill("rooms/caf\u00e9 one");
   await page.getByLabel("Event type").fill("greeting");
-  await page.getByLabel("Text").fill("typed");
-  await page.getByLabel("Text").blur();
+  await page.getByLabel("Text", { exact: true }).fill("typed");
+  await page.getByLabel("Text", { exact: true }).blur();
   await see(page, "#heard-topic", "rooms/caf\u00e9 one");
   await seeOpen(page);
   await page.getByRole("button", { name: "Publish" }).click();
@@ -58,8 +58,8 @@ test("an event type and another topic change the stream and both commands", asyn
 
 test("hostile text stays text", async () => {
   const page = await open(browser, hub.playground);
-  await page.getByLabel("Topic").fill("hostile");
-  await page.getByLabel("Topic").blur();
+  await page.getByLabel("Topic", { exact: true }).fill("hostile");
+  await page.getByLabel("Topic", { exact: true }).blur();
   await see(page, "#heard-topic", "hostile");
   await seeOpen(page);
   for (const text of HOSTILE) {

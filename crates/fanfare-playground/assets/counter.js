@@ -29,7 +29,7 @@ function open() {
   source = new EventSource(url);
   source.onopen = () => {
     asked += 1;
-    field("asked").textContent = asked === 1 ? "asked once" : `asked ${asked} times`;
+    field("asked").textContent = asked === 1 ? "first stream" : `stream ${asked}: the browser asked again`;
     addLine(log, { tag: "open", text: `Stream ${asked} is open.`, kind: "open" });
   };
   source.onmessage = (event) => {

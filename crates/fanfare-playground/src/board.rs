@@ -1,4 +1,5 @@
-//! The message board: every client sees every message, and the server knows who is there.
+//! The message board: every client sees every message, and the server
+//! knows who is there.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,8 @@ use serde_json::Value;
 
 use crate::answer;
 
-/// The topic that holds the messages. The hub keeps them; the board keeps nothing but its clients.
+/// The topic that holds the messages. The hub keeps them; the board keeps
+/// nothing but its clients.
 const TOPIC: &str = "playground/board";
 
 /// The routes of the board.
@@ -36,7 +38,8 @@ impl Board {
         self.hub
             .subscribe(TOPIC)
             .history(History::All)
-            // After a lost connection the browser names the last message that it has.
+            // After a lost connection the browser names the last message
+            // that it has.
             .resume(request.headers())
             .on_close(move || drop(client))
             .respond()
@@ -50,12 +53,14 @@ impl Board {
     }
 
     fn clients(&self) -> std::sync::MutexGuard<'_, BTreeSet<u64>> {
-        // The set is whole after every single call, so a panic elsewhere cannot have broken it.
+        // The set is whole after every single call, so a panic elsewhere
+        // cannot have broken it.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One connected client; it is forgotten when this is dropped, for whatever reason it left.
+/// One connected client; it is forgotten when this is dropped, for
+/// whatever reason it left.
 struct Client {
     board: Arc<Board>,
     id: u64,

@@ -1,4 +1,5 @@
-//! The counter: a count each second, to a page of another origin, on a stream that ends now and then.
+//! The counter: a count each second, to a page of another origin, on a
+//! stream that ends now and then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,8 @@ const TOPIC: &str = "playground/counter";
 const SECOND: Duration = Duration::from_secs(1);
 /// Ten counts and a half: the end of a stream never meets a count.
 const STREAM_AGE_MAX: Duration = Duration::from_millis(10_500);
-/// Lets a page of another origin read how its browser fetched the stream (Resource Timing).
+/// Lets a page of another origin read how its browser fetched the stream
+/// (Resource Timing).
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
 /// The page behind the link with which a person accepts the certificate.
@@ -23,7 +25,6 @@ pub(crate) const ACCEPTED: &str = "counter/accepted";
 pub(crate) const ACCEPTED_PAGE: &str = include_str!("../assets/accepted.html");
 
 /// The route of the counter.
-#[derive(Clone)]
 pub(crate) struct Counter {
     hub: Hub,
     timer: Arc<WhileWatched>,
@@ -38,8 +39,9 @@ impl Counter {
         Self { hub, timer }
     }
 
-    /// `GET event`: counts, for ten seconds. Then the stream ends, and the browser asks again by
-    /// itself with the id of the last count it saw.
+    /// `GET event`: counts, for ten seconds. Then the stream ends, and
+    /// the browser asks again by itself with the id of the last count it
+    /// saw.
     pub(crate) fn event(&self, request: &Request) -> Response {
         let watcher = self.timer.watch();
         let response = self

@@ -43,15 +43,20 @@ pub const MOUNT: &str = "/-/playground/";
 /// ```
 pub struct Playground {
     apps: Arc<Apps>,
+    site: Arc<Site>,
 }
 
-#[derive(Clone)]
+/// The apps' own routes.
 struct Apps {
     board: Arc<board::Board>,
     chat: chat::Chat,
     ticker: ticker::Ticker,
     send_data: send_data::SendData,
     counter: counter::Counter,
+}
+
+/// What is the same for everybody: pages and files.
+struct Site {
     /// Every page, by its path below the mount.
     pages: BTreeMap<String, String>,
     /// Where the counter's stream comes from; empty for the page's own origin.
@@ -69,11 +74,10 @@ impl Playground {
             ticker: ticker::Ticker::new(hub.clone(), "playground/ticker"),
             send_data: send_data::SendData::new(hub.clone()),
             counter: counter::Counter::new(hub),
-            pages: page::all(""),
-            stream_origin: String::new(),
         };
         Self {
             apps: Arc::new(apps),
+            site: Arc::new(Site::new(String::new())),
         }
     }
 
@@ -81,38 +85,34 @@ impl Playground {
     /// the counter's stream comes from, over HTTP/2.
     #[must_use]
     pub fn tls_origin(self, origin: impl Into<String>) -> Self {
-        let stream_origin = origin.into();
-        let pages = page::all(&stream_origin);
-        let apps = Apps {
-            pages,
-            stream_origin,
-            ..Arc::unwrap_or_clone(self.apps)
-        };
         Self {
-            apps: Arc::new(apps),
+            site: Arc::new(Site::new(origin.into())),
+            ..self
         }
     }
 }
 
 impl Route for Playground {
     fn call(&self, request: Request) -> Answer {
-        let apps = Arc::clone(&self.apps);
-        Box::pin(apps.call(request))
+        let (apps, site) = (Arc::clone(&self.apps), Arc::clone(&self.site));
+        Box::pin(async move {
+            let path = request.uri().path();
+            let path = path.strip_prefix(MOUNT).unwrap_or_default().to_owned();
+            apps.route(&path, request, &site)
+                .await
+                .unwrap_or_else(Problem::into_response)
+        })
     }
 }
 
 impl Apps {
-    async fn call(self: Arc<Self>, request: Request) -> Response {
-        let path = request.uri().path();
-        let path = path.strip_prefix(MOUNT).unwrap_or_default().to_owned();
-        match self.route(&path, request).await {
-            Ok(response) => response,
-            Err(problem) => problem.into_response(),
-        }
-    }
-
-    /// The apps' own routes. What is none of them is a page, a file, or nothing.
-    async fn route(self: Arc<Self>, path: &str, request: Request) -> Result<Response, Problem> {
+    /// Answers what is one of the apps' own routes, and leaves the rest to the site.
+    async fn route(
+        self: Arc<Self>,
+        path: &str,
+        request: Request,
+        site: &Site,
+    ) -> Result<Response, Problem> {
         let method = request.method().clone();
         Ok(match (method.as_str(), path) {
             ("GET", "board/addClient") => self.board.add_client(&request),
@@ -124,11 +124,22 @@ impl Apps {
             ("POST", "send-data/send-data") => self.send_data.send(request).await?,
             ("GET", "echo/socket") => echo::socket(request),
             ("GET", "counter/event") => self.counter.event(&request),
-            (method, path) => self.page(method, path),
+            (method, path) => site.respond(method, path),
         })
     }
+}
 
-    fn page(&self, method: &str, path: &str) -> Response {
+impl Site {
+    fn new(stream_origin: String) -> Self {
+        let pages = page::all(&stream_origin);
+        Self {
+            pages,
+            stream_origin,
+        }
+    }
+
+    /// Answers a page, a file, or a refusal.
+    fn respond(&self, method: &str, path: &str) -> Response {
         let found = self.find(path);
         let is_read = matches!(method, "GET" | "HEAD");
         match found {
@@ -171,4 +182,74 @@ fn redirect(folder: &str) -> Option<Response> {
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, location);
     Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Full};
+
+    use super::*;
+
+    fn request(method: &str, path: &str, body: &str) -> Request {
+        let body = Full::new(bytes::Bytes::copy_from_slice(body.as_bytes()));
+        let body = body.map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::builder().method(method);
+        request.uri(format!("{MOUNT}{path}")).body(body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_door_answers_what_it_should() {
+        let playground = Playground::new(Hub::in_memory());
+        let large = format!("\"{}\"", "x".repeat(16 * 1024));
+        for (method, path, body, status) in [
+            ("GET", "", "", 200),
+            ("HEAD", "", "", 200),
+            ("GET", "board/", "", 200),
+            ("GET", "board", "", 308),
+            ("GET", "chat/stream", "", 200),
+            ("GET", "counter/accepted", "", 200),
+            ("GET", "assets/stream.js", "", 200),
+            ("GET", "assets/shell.html", "", 404),
+            ("GET", "assets/../src/lib.rs", "", 404),
+            ("GET", "nothing/", "", 404),
+            ("POST", "", "", 405),
+            ("GET", "board/addClient", "", 200),
+            ("HEAD", "board/addClient", "", 405),
+            ("POST", "board/message", "{\"any\": [\"JSON\"]}", 200),
+            ("POST", "board/message", "no JSON", 400),
+            ("POST", "board/message", &large, 413),
+            ("PUT", "board/message", "{}", 405),
+            ("GET", "chat/messages", "", 200),
+            ("POST", "chat/messages", "{\"text\":\"x\"}", 201),
+            ("POST", "chat/messages", "", 400),
+            ("GET", "ticker/events", "", 200),
+            ("POST", "send-data/send-data", "{\"message\":\"x\"}", 200),
+            ("POST", "send-data/send-data", "{\"message\":1}", 400),
+            ("GET", "echo/socket", "", 400),
+            ("GET", "counter/event", "", 200),
+        ] {
+            let response = playground.call(request(method, path, body)).await;
+            assert_eq!(response.status(), status, "{method} {path} {:.20}", body);
+        }
+    }
+
+    #[tokio::test]
+    async fn send_data_says_what_it_received() {
+        let playground = Playground::new(Hub::in_memory());
+        let sent = request(
+            "POST",
+            "send-data/send-data",
+            "{\"message\":\"<b> \\u00e4\"}",
+        );
+        let body = playground
+            .call(sent)
+            .await
+            .into_body()
+            .collect()
+            .await
+            .unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&body.to_bytes()).unwrap();
+        let expected = serde_json::json!({ "status": "success", "receivedMessage": "<b> \u{e4}" });
+        assert_eq!(answer, expected);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{APPS, App, Page};
+use crate::catalog::{APPS, App, Page, shown};
 
 const SHELL: &str = include_str!("../assets/shell.html");
 const APP: &str = include_str!("../assets/app.html");
@@ -52,7 +52,7 @@ fn of_app(app: &App, page: &Page, stream_origin: &str) -> String {
     let sources = app
         .sources
         .iter()
-        .map(|(name, text)| (*name, *text, "rust"));
+        .map(|(name, text)| (*name, shown(text), "rust"));
     let sources = sources.chain([(page.script, page.script_text, "javascript")]);
     let (tabs, panels): (Vec<_>, Vec<_>) = sources
         .enumerate()

@@ -11,7 +11,6 @@ use crate::ticker::Ticker;
 const TOPIC: &str = "playground/send-data";
 
 /// The routes of this app.
-#[derive(Clone)]
 pub(crate) struct SendData {
     ticker: Ticker,
 }
@@ -36,8 +35,9 @@ impl SendData {
     /// `POST send-data`: takes a message, logs it, and says what it took.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, Problem> {
         let Sent { message } = answer::read_json(request).await?;
-        // The hub never logs what people send, so neither does this by default: the fact is logged,
-        // and the words only for who asks for this target at debug level on their own machine.
+        // The hub never logs what people send, so neither does this by
+        // default: the fact is logged, and the words only for who asks
+        // for this target at debug level on their own machine.
         tracing::info!(target: "playground", bytes = message.len(), "send data: message received");
         tracing::debug!(target: "playground", message, "send data: its words");
         let received = json!({ "status": "success", "receivedMessage": message });

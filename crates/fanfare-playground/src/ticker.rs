@@ -1,4 +1,5 @@
-//! The ticker: a message each second, and an event of its own type each fifth second.
+//! The ticker: a message each second, and an event of its own type each
+//! fifth second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use crate::while_watched::WhileWatched;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A stream of ticks. All its clients share one timer, and without clients there is none.
-#[derive(Clone)]
+/// A stream of ticks. All its clients share one timer, and without
+/// clients there is none.
 pub(crate) struct Ticker {
     hub: Hub,
     topic: &'static str,

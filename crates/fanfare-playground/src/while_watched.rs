@@ -1,4 +1,5 @@
-//! Work that runs while somebody watches: it starts with the first one and stops with the last.
+//! Work that runs while somebody watches: it starts with the first one
+//! and stops with the last.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +25,8 @@ struct State {
 }
 
 impl WhileWatched {
-    /// Work that begins anew, by `start`, whenever the first watcher comes.
+    /// Work that begins anew, by `start`, whenever the first watcher
+    /// comes.
     pub(crate) fn new<F, W>(name: &'static str, start: F) -> Arc<Self>
     where
         F: Fn() -> W + Send + Sync + 'static,
@@ -81,7 +83,8 @@ mod tests {
 
     use super::*;
 
-    /// Work that tells of its start, and of its end by dropping the sender.
+    /// Work that tells of its start, and of its end by dropping the
+    /// sender.
     fn observed() -> (
         Arc<WhileWatched>,
         mpsc::UnboundedReceiver<mpsc::Receiver<()>>,

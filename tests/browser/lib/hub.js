@@ -19,7 +19,7 @@ export class Hub {
     const twin = args.includes("--tls") ? [] : ["--tls-listen", tlsListen];
     hub.#child = spawn(BINARY, ["dev", "--listen", listen, ...twin, "--retry", "300ms", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, RUST_LOG: "info", NO_COLOR: "1" },
+      env: { ...process.env, FANFARE_LOG: "info", NO_COLOR: "1" },
     });
     for (const stream of [hub.#child.stdout, hub.#child.stderr]) hub.#read(stream);
     const url = await hub.line(/is listening on (https?:\/\/[\d.]+:\d+)/);
