@@ -1,27 +1,16 @@
 //! `fanfare pub`: publishes an argument, a file or a stream that is still being made.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+mod input;
+
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use fanfare_client::{
     Client, Loss, NewEvent, Publication, PublishError, Receipt, RetryPolicy, Unreachable,
 };
-use futures_util::Stream;
-use futures_util::stream::unfold;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-
-/// Bytes of standard input that one event or one line may have. Far above any hub's limit, which
-/// then says its number; this bound only keeps a wrong redirection from filling the memory.
-const INPUT_BYTES_MAX: u64 = 64 << 20;
-
-/// Bytes that are read from a live stream at once.
-const PIECE_BYTES: usize = 64 << 10;
-
-/// Pieces or lines that wait for the hub. More only adds latency: the pipe itself holds the rest.
-const QUEUE_MAX: usize = 64;
+use futures_util::StreamExt;
 
 /// Publish to a topic
 ///
@@ -158,21 +147,15 @@ impl Publish {
     /// What to publish; `None` to end the topic without an event.
     fn publication(&self) -> anyhow::Result<Option<Publication>> {
         let argument = self.data.as_deref().filter(|data| *data != "-");
-        let form = self.stream.or(self.lines.then_some(StreamForm::Lines));
+        let form = self
+            .stream
+            .or_else(|| self.lines.then_some(StreamForm::Lines));
         match (form, argument) {
             (Some(_), Some(_)) => bail!("--stream reads standard input: leave DATA away"),
-            (Some(StreamForm::Lines), None) => self.lines_as_events().map(Some),
-            (Some(StreamForm::Sse), None) => {
-                if self.event.is_some() || self.retry.is_some() {
-                    bail!(
-                        "an event stream says its own event types and retry: leave --event and --retry away"
-                    );
-                }
-                Ok(Some(piped("text/event-stream")))
-            }
+            (Some(form), None) => self.streamed(form).map(Some),
             (None, Some(data)) => self.ready(data.to_owned()).map(Some),
             (None, None) if self.end && self.data.is_none() => Ok(None),
-            (None, None) => self.from_input().map(Some),
+            (None, None) => self.piped().map(Some),
         }
     }
 
@@ -195,110 +178,33 @@ impl Publish {
         Ok(event)
     }
 
-    /// The whole of standard input as one event, or as it comes if it has a content type.
-    fn from_input(&self) -> anyhow::Result<Publication> {
+    /// Standard input as one event, or as it comes if it has a content type.
+    fn piped(&self) -> anyhow::Result<Publication> {
         if self.data.is_none() && io::stdin().is_terminal() {
             bail!("nothing to publish: give DATA, pipe something in, or write `-` and type it");
         }
-        if let Some(content_type) = &self.content_type {
-            return Ok(piped(content_type));
+        match &self.content_type {
+            Some(content_type) => Ok(Publication::stream(content_type, input::pieces())),
+            None => Ok(self.event_of(input::whole()?)?.into()),
         }
-        let mut bytes = Vec::new();
-        io::stdin()
-            .take(INPUT_BYTES_MAX + 1)
-            .read_to_end(&mut bytes)
-            .context("standard input")?;
-        if bytes.is_empty() {
-            bail!(
-                "standard input was empty, nothing is published: for an event without data write ''"
-            );
-        }
-        if bytes.len() as u64 > INPUT_BYTES_MAX {
-            bail!(
-                "standard input is too large for one event: publish it in parts, or with --stream"
-            );
-        }
-        let text = String::from_utf8(bytes)
-            .context("an event is UTF-8 text: encode it, such as with base64")?;
-        let event = self.event_of(without_line_break(&text).to_owned())?;
-        Ok(event.into())
     }
 
-    /// Each line of standard input as an event, as soon as it is complete.
-    fn lines_as_events(&self) -> anyhow::Result<Publication> {
-        let kind = self.event_of(String::new())?;
-        let events = from_thread(move |queue| {
-            let mut input = io::stdin().lock();
-            while let Some(line) = next_line(&mut input).transpose() {
-                let event = line.map(|line| kind.clone().with_data(line));
-                if queue.blocking_send(event).is_err() {
-                    break;
-                }
+    /// Standard input as it comes, in either form.
+    fn streamed(&self, form: StreamForm) -> anyhow::Result<Publication> {
+        match form {
+            StreamForm::Lines => {
+                let kind = self.event_of(String::new())?;
+                let event = move |line: io::Result<String>| Ok(kind.clone().with_data(line?));
+                Ok(Publication::try_events(input::lines().map(event)))
             }
-        });
-        Ok(Publication::try_events(events))
-    }
-}
-
-/// Standard input as it comes, in the pieces that the pipe gives.
-fn piped(content_type: &str) -> Publication {
-    let pieces = from_thread(|queue| {
-        let mut input = io::stdin().lock();
-        let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            let item = match input.read(&mut piece) {
-                Ok(0) => break,
-                Ok(bytes) => Ok(Bytes::copy_from_slice(
-                    piece.get(..bytes).unwrap_or_default(),
-                )),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
-            if queue.blocking_send(item).is_err() {
-                break;
+            StreamForm::Sse if self.event.is_some() || self.retry.is_some() => {
+                bail!(
+                    "an event stream brings its own event types and retry: leave --event and --retry away"
+                )
             }
+            StreamForm::Sse => Ok(Publication::stream("text/event-stream", input::pieces())),
         }
-    });
-    Publication::stream(content_type, pieces)
-}
-
-/// What a thread of its own reads. A read of standard input cannot be cancelled, and the runtime
-/// would wait for it when the hub refuses; a plain thread ends with the process.
-fn from_thread<T: Send + 'static>(
-    read: impl FnOnce(Sender<io::Result<T>>) + Send + 'static,
-) -> impl Stream<Item = io::Result<T>> + Send {
-    let (sender, queue): (_, Receiver<_>) = channel(QUEUE_MAX);
-    std::thread::spawn(move || read(sender));
-    unfold(queue, async |mut queue| {
-        queue.recv().await.map(|item| (item, queue))
-    })
-}
-
-/// The next line without its break; bytes that are not UTF-8 become U+FFFD, lest one of them stops a
-/// log that is followed for weeks.
-fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut line = Vec::new();
-    let bytes = input
-        .take(INPUT_BYTES_MAX + 1)
-        .read_until(b'\n', &mut line)?;
-    if bytes == 0 {
-        return Ok(None);
     }
-    if bytes as u64 > INPUT_BYTES_MAX {
-        return Err(io::Error::other(
-            "a line of standard input is too large for one event",
-        ));
-    }
-    let text = String::from_utf8_lossy(&line);
-    Ok(Some(without_line_break(&text).to_owned()))
-}
-
-/// The text without one LF or CRLF at its end.
-fn without_line_break(text: &str) -> &str {
-    let Some(text) = text.strip_suffix('\n') else {
-        return text;
-    };
-    text.strip_suffix('\r').unwrap_or(text)
 }
 
 /// Prints the id, or the whole receipt.
@@ -311,17 +217,5 @@ fn print(receipt: &Receipt, as_json: bool) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_lose_their_break_and_nothing_else() {
-        let mut input: &[u8] = b"a\r\n\n  b \xff\rc\nlast";
-        let lines: Vec<_> = std::iter::from_fn(|| next_line(&mut input).unwrap()).collect();
-        assert_eq!(lines, ["a", "", "  b \u{fffd}\rc", "last"]);
     }
 }

@@ -3,6 +3,7 @@
 mod render;
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -11,6 +12,9 @@ use futures_util::FutureExt;
 
 use crate::publish::{HubArg, explain};
 use render::Render;
+
+/// The cap of the waits between tries. A person is watching, and terminals are no herd.
+const RETRY_CAP: Duration = Duration::from_secs(5);
 
 /// Follow topics and print their events
 ///
@@ -89,9 +93,12 @@ impl Subscribe {
         if let Some(id) = &self.since {
             subscribe = subscribe.resume_after(id);
         }
-        if self.no_retry {
-            subscribe = subscribe.retry(RetryPolicy::at_most(0));
-        }
+        let retries_max = self.no_retry.then_some(0);
+        subscribe = subscribe.retry(RetryPolicy {
+            retries_max,
+            cap: RETRY_CAP,
+            ..RetryPolicy::default()
+        });
         Ok(subscribe.open()?)
     }
 
@@ -178,7 +185,12 @@ impl Printer {
                 say(&format!("an event of more than {bytes} bytes was left out"))
             }
             Update::Waiting { wait, why } => {
-                let why = explain(why);
+                // The advice to start a hub is for those who never reached one.
+                let why = if self.greeting.is_some() {
+                    explain(why)
+                } else {
+                    why.to_string()
+                };
                 say(&format!(
                     "{why}; trying again in {:.1} s",
                     wait.as_secs_f64()
