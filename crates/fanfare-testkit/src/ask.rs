@@ -8,7 +8,6 @@ use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::sync::Mutex;
 
 use crate::connection::{Connection, Protocol, RequestBody};
 use crate::expect;
@@ -25,7 +24,7 @@ pub struct Ask {
     pub(crate) headers: HeaderMap,
     body: Bytes,
     protocol: Protocol,
-    connection: Option<Arc<Mutex<Connection>>>,
+    connection: Option<Arc<Connection>>,
 }
 
 /// An answer that has come whole.
@@ -90,7 +89,7 @@ impl Ask {
     }
 
     /// Uses an open connection instead of a new one.
-    pub fn on(mut self, connection: &Arc<Mutex<Connection>>) -> Self {
+    pub fn on(mut self, connection: &Arc<Connection>) -> Self {
         self.connection = Some(Arc::clone(connection));
         self
     }
@@ -125,23 +124,21 @@ impl Ask {
     }
 
     /// Sends the request and returns when the head of the answer is there.
-    pub(crate) async fn open(mut self) -> (http::Response<Incoming>, Arc<Mutex<Connection>>) {
+    pub(crate) async fn open(mut self) -> (http::Response<Incoming>, Arc<Connection>) {
         let body = Full::new(std::mem::take(&mut self.body));
         let what = format!("an answer to {} {}", self.method, self.path);
         let (request, connection) = self.prepare(Either::Left(body)).await;
-        let answer = async { connection.lock().await.send(request).await };
-        (expect(&what, answer).await.unwrap(), connection)
+        let response = expect(&what, connection.send(request)).await.unwrap();
+        (response, connection)
     }
 
     pub(crate) async fn prepare(
         self,
         body: RequestBody,
-    ) -> (http::Request<RequestBody>, Arc<Mutex<Connection>>) {
+    ) -> (http::Request<RequestBody>, Arc<Connection>) {
         let connection = match self.connection {
             Some(connection) => connection,
-            None => Arc::new(Mutex::new(
-                Connection::open(self.address, self.protocol).await,
-            )),
+            None => Arc::new(Connection::open(self.address, self.protocol).await),
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method;
@@ -203,7 +200,6 @@ impl Answer {
     ///
     /// # Panics
     /// When nothing was.
-    #[must_use]
     pub fn stored(&self) -> Stored {
         assert_eq!(self.status, StatusCode::CREATED, "{}", self.text());
         let json = self.json();

@@ -1,7 +1,5 @@
 //! The HTTP connection below a request. One over HTTP/2 carries many requests at once.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http_body_util::Either;
 use http_body_util::Full;
@@ -10,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::expect;
@@ -30,12 +29,12 @@ pub enum Protocol {
 /// A connection to a server. Closes when it is dropped.
 pub struct Connection {
     sender: Sender,
-    local: SocketAddr,
     _task: AbortOnDropHandle<()>,
 }
 
 enum Sender {
-    Http1(http1::SendRequest<RequestBody>),
+    /// Behind a lock, because one request waits for the answer to the one before.
+    Http1(Mutex<http1::SendRequest<RequestBody>>),
     Http2(http2::SendRequest<RequestBody>),
 }
 
@@ -48,14 +47,13 @@ impl Connection {
         let socket = expect("a connection", TcpStream::connect(address.0));
         let socket = socket.await.unwrap();
         socket.set_nodelay(true).unwrap();
-        let local = socket.local_addr().unwrap();
         let io = TokioIo::new(socket);
         let (sender, task) = match protocol {
             Protocol::Http1 => {
                 let (sender, connection) = http1::handshake(io).await.unwrap();
                 let connection = connection.with_upgrades();
                 (
-                    Sender::Http1(sender),
+                    Sender::Http1(Mutex::new(sender)),
                     tokio::spawn(async { drop(connection.await) }),
                 )
             }
@@ -70,29 +68,22 @@ impl Connection {
         };
         Self {
             sender,
-            local,
             _task: AbortOnDropHandle::new(task),
         }
     }
 
-    /// Our end of the connection: the same for requests that share it.
-    #[must_use]
-    pub fn local(&self) -> SocketAddr {
-        self.local
-    }
-
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(
-        &mut self,
+        &self,
         request: http::Request<RequestBody>,
     ) -> hyper::Result<http::Response<Incoming>> {
-        match &mut self.sender {
+        match &self.sender {
             Sender::Http1(sender) => {
+                let mut sender = sender.lock().await;
                 sender.ready().await?;
                 sender.send_request(request).await
             }
             Sender::Http2(sender) => {
-                // A clone, so that many requests may wait for their answers at the same time.
                 let mut sender = sender.clone();
                 sender.ready().await?;
                 sender.send_request(request).await

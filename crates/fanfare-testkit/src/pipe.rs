@@ -22,7 +22,7 @@ impl Pipe {
         let (pieces, body) = Channel::new(1);
         let (request, connection) = ask.prepare(Either::Right(body)).await;
         let answer = tokio::spawn(async move {
-            let response = connection.lock().await.send(request).await.ok()?;
+            let response = connection.send(request).await.ok()?;
             let (parts, body) = response.into_parts();
             let body = body.collect().await.ok()?.to_bytes();
             Some(Answer {

@@ -10,7 +10,6 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -60,7 +59,7 @@ enum Source {
     Http {
         body: Incoming,
         reading: Reading,
-        _connection: Arc<Mutex<Connection>>,
+        _connection: Arc<Connection>,
     },
     WebSocket(Box<WebSocketStream<TcpStream>>),
 }

@@ -1,0 +1,13 @@
+//! The hub over real sockets: every promise of the HTTP contract, provoked.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod everybody;
+mod gaps;
+mod idempotency;
+mod piping;
+mod slow;
