@@ -52,6 +52,10 @@ test("an event type and another topic change the stream and both commands", asyn
   await see(page, "#log .custom .tag", "greeting");
   await see(page, "#curl-publish", "rooms/caf%C3%A9%20one?event=greeting");
   await see(page, "#curl-listen", "rooms/caf%C3%A9%20one");
+  await page.getByLabel("Event type").fill("other");
+  await page.getByLabel("Event type").blur();
+  await promisify(execFile)("sh", ["-c", await page.locator("#curl-publish").innerText()]);
+  await see(page, "#log .custom .tag", "other");
   assertFlawless(page);
   await page.close();
 });

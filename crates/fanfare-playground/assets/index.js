@@ -61,6 +61,7 @@ field("publish").addEventListener("submit", async (event) => {
 });
 field("publish").addEventListener("input", commands);
 field("topic").addEventListener("change", connect);
+field("type").addEventListener("change", () => listenFor(field("type").value));
 
 commands();
 connect();

@@ -56,7 +56,8 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 
 /** Adds a line to a log and drops the oldest beyond the bound. Text is always text, never markup. */
 export function addLine(log, { tag, text, note, kind = "" }) {
-  const wasAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  const box = log.parentElement;
+  const wasAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
   const line = document.createElement("li");
   line.className = `fresh ${kind}`;
   for (const [name, words] of Object.entries({ tag, text, note })) {
@@ -68,7 +69,7 @@ export function addLine(log, { tag, text, note, kind = "" }) {
   }
   log.append(line);
   while (log.children.length > LINES_MAX) log.firstElementChild.remove();
-  if (wasAtEnd) log.scrollTop = log.scrollHeight;
+  if (wasAtEnd) box.scrollTop = box.scrollHeight;
 }
 
 /** Posts JSON and gives back the JSON answer; a problem becomes an error with its sentence. */
