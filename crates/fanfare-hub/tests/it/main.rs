@@ -14,6 +14,7 @@ mod idempotency;
 mod many_topics;
 mod model;
 mod random;
+mod sharing;
 mod starts;
 mod wakeups;
 mod world;
