@@ -28,7 +28,8 @@ pub(crate) fn check(file: &RustFile) -> Vec<Finding> {
             let text = "a channel without a bound; give it one, and say what happens there".into();
             findings.push(Finding::fail(&file.path, mention.line, "unbounded", text));
         }
-        if is_test && !is_virtual && ends(SLEEPS) {
+        let is_for_tests = is_test || file.path.contains("fanfare-testkit/");
+        if is_for_tests && !is_virtual && ends(SLEEPS) {
             let text =
                 "a test that sleeps; await the condition with a deadline, or pause time".into();
             findings.push(Finding::fail(
@@ -129,6 +130,8 @@ mod tests {
             [(2, "sleep-in-test")]
         );
         assert_eq!(found("crates/a/src/a.rs", source), []);
+        let kit = found("crates/fanfare-testkit/src/lib.rs", source);
+        assert_eq!(kit, [(2, "sleep-in-test")]);
         let paused = format!("#[tokio::test(start_paused = true)] async fn b() {{}}\n{source}");
         assert_eq!(found("crates/a/tests/it/a.rs", &paused), []);
         let inline = format!("#[cfg(test)] mod tests {{ {source} }}");

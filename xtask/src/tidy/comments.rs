@@ -11,7 +11,12 @@ pub(crate) fn check(file: &RustFile) -> Vec<Finding> {
     let first = file
         .numbered()
         .find(|(_, line)| !line.trim().is_empty() && !line.starts_with("#!/"));
-    if !first.is_some_and(|(_, line)| line.starts_with("//! ")) {
+    // Three words are the least that can say what a file is for.
+    let says = |line: &str| {
+        line.strip_prefix("//! ")
+            .is_some_and(|text| text.split(' ').count() > 2)
+    };
+    if !first.is_some_and(|(_, line)| says(line)) {
         let text =
             "begin with `//!` and one or two sentences: what this file owns, what it leaves".into();
         findings.push(Finding::fail(&file.path, 1, "file-doc", text));
@@ -48,6 +53,7 @@ mod tests {
     #[test]
     fn a_file_without_its_sentence_is_caught() {
         assert_eq!(found("fn a() {}\n"), [(1, "file-doc")]);
+        assert_eq!(found("//! wip\nfn a() {}\n"), [(1, "file-doc")]);
         assert_eq!(found("// Not a doc.\nfn a() {}\n"), [(1, "file-doc")]);
         assert_eq!(found("//! What it owns.\nfn a() {}\n"), []);
     }
@@ -56,19 +62,19 @@ mod tests {
     fn a_comment_over_100_columns_is_caught() {
         let long = "x".repeat(98);
         assert_eq!(
-            found(&format!("//! A.\n// {long}\n")),
+            found(&format!("//! A b c.\n// {long}\n")),
             [(2, "comment-width")]
         );
-        assert_eq!(found(&format!("//! A.\n// {}\n", &long[..97])), []);
+        assert_eq!(found(&format!("//! A b c.\n// {}\n", &long[..97])), []);
         assert_eq!(
-            found(&format!("//! A.\n// https://example.org/{long}\n")),
+            found(&format!("//! A b c.\n// https://example.org/{long}\n")),
             []
         );
     }
 
     #[test]
     fn a_letter_beyond_ascii_is_caught_in_comments_only() {
-        assert_eq!(found("//! A.\n// 1\u{2013}2\n"), [(2, "comment-ascii")]);
-        assert_eq!(found("//! A.\nconst A: &str = \"\n// \u{e4}\";\n"), []);
+        assert_eq!(found("//! A b c.\n// 1\u{2013}2\n"), [(2, "comment-ascii")]);
+        assert_eq!(found("//! A b c.\nconst A: &str = \"\n// \u{e4}\";\n"), []);
     }
 }

@@ -1,4 +1,5 @@
-//! Markdown: one title a document, one sentence a line, links that lead somewhere.
+//! Markdown: one title a document, one sentence a line, links and names of tests that lead
+//! somewhere.
 
 use super::finding::Finding;
 use super::tree::{File, Tree};
@@ -26,6 +27,10 @@ fn check_file(file: &File, tree: &Tree) -> Vec<Finding> {
         for target in links(text).filter(|target| !leads_somewhere(&file.path, target, tree)) {
             let text = format!("the link to `{target}` leads nowhere");
             findings.push(Finding::fail(&file.path, line, "dead-link", text));
+        }
+        for name in named_tests(text).filter(|name| !is_test_of(name, tree)) {
+            let text = format!("there is no test `{name}`; name the one that is there");
+            findings.push(Finding::fail(&file.path, line, "named-test", text));
         }
         if is_prose(text) && sentences(text) > 1 {
             let text = "two sentences on one line; one sentence a line keeps diffs readable".into();
@@ -67,6 +72,24 @@ fn leads_somewhere(path: &str, target: &str, tree: &Tree) -> bool {
         }
     }
     tree.has(&parts.join("/"))
+}
+
+/// Words in code font that read as the name of a test: a sentence with underscores.
+fn named_tests(line: &str) -> impl Iterator<Item = &str> {
+    const UNDERSCORES_MIN: usize = 3;
+    let is_name = |text: &&str| {
+        let is_word = text
+            .chars()
+            .all(|char| char.is_ascii_alphanumeric() || char == '_');
+        is_word && text.matches('_').count() >= UNDERSCORES_MIN && *text == text.to_lowercase()
+    };
+    line.split('`').skip(1).step_by(2).filter(is_name)
+}
+
+fn is_test_of(name: &str, tree: &Tree) -> bool {
+    let function = format!("fn {name}(");
+    tree.with_extension("rs")
+        .any(|file| file.text.contains(&function))
 }
 
 /// Tables, headings and quoted lines follow their own form.
@@ -120,6 +143,15 @@ mod tests {
         );
         assert_eq!(rules("# A\n[c](c.md)"), ["dead-link"]);
         assert_eq!(rules("# A\n[c](../docs/c.md)"), ["dead-link"]);
+    }
+
+    #[test]
+    fn a_test_that_is_named_but_not_there_is_caught() {
+        let text = "# A\nSee `the_hub_does_it_all` and `limits`.";
+        let there = ("a.rs", "fn the_hub_does_it_all() {}");
+        assert_eq!(check(&Tree::of(&[("a.md", text), there])), []);
+        let findings = check(&Tree::of(&[("a.md", text), ("a.rs", "")]));
+        assert_eq!(findings[0].rule, "named-test");
     }
 
     #[test]

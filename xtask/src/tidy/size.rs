@@ -45,14 +45,15 @@ pub(crate) fn check(tree: &Tree, rust: &[RustFile]) -> Vec<Finding> {
 }
 
 fn check_rust_file(file: &RustFile) -> Option<Finding> {
-    if !file.path.ends_with("/main.rs") || file.lines() == 0 {
-        let all = file.numbered().count();
-        let is_test = file.lines() == 0;
-        return check_lines(
-            &file.path,
-            if is_test { all } else { file.lines() },
-            is_test,
-        );
+    let is_test = file.lines() == 0;
+    let is_main = file.path.ends_with("/main.rs") && room_of(&file.path).is_some();
+    if is_test || !is_main {
+        let lines = if is_test {
+            file.numbered().count()
+        } else {
+            file.lines()
+        };
+        return check_lines(&file.path, lines, is_test);
     }
     let level = Finding::over(file.lines(), MAIN_LINES.0, MAIN_LINES.1)?;
     let text = format!(

@@ -21,11 +21,11 @@ impl File {
     }
 }
 
-/// Whether a path belongs to tests: a `tests` folder, a `tests` module, or the crate for tests.
+/// Whether a path belongs to tests: a `tests` folder, a `tests` module, a test of a script.
 pub(crate) fn is_test_path(path: &str) -> bool {
     path.split('/').any(|part| {
         let stem = part.split('.').next().unwrap_or(part);
-        stem == "tests" || part.contains(".test.") || part == "fanfare-testkit"
+        stem == "tests" || part.contains(".test.")
     })
 }
 
