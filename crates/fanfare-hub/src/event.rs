@@ -26,6 +26,13 @@ impl Timestamp {
         let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_sub(span_ms))
     }
+
+    /// The time that lies `span` after this one.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(span_ms))
+    }
 }
 
 /// The SSE `event:` field: 1 to 256 bytes without control characters.

@@ -123,3 +123,6 @@ pub const EVENT_ID_BYTES_MAX: usize = 64;
 pub const MERGE_TOPICS_MAX: usize = 256;
 /// Events looked at in one turn of a forward read. At 20 ns each a turn stays below 0.1 ms.
 pub const SCAN_EVENTS_MAX: u64 = 4_096;
+/// Drops that are remembered each by itself, so that a cursor less far behind than this is told of a
+/// gap exactly when it lost something. 40 bytes each.
+pub const DROPS_REMEMBERED_MAX: usize = 4_096;

@@ -7,11 +7,12 @@
 
 mod locate;
 mod read;
+mod retain;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
+use self::retain::{Alarms, Drops};
 use crate::event::{Event, Kind, Timestamp};
 use crate::log::TopicStatus;
 use crate::position::Seq;
@@ -32,8 +33,10 @@ pub struct Window {
     last: Seq,
     /// What all events cost.
     bytes: u64,
-    /// How many events were dropped so far. Cursors compare it to learn whether to look closer.
-    trims: u64,
+    /// What was dropped so far. Cursors compare the count to learn whether to look closer.
+    drops: Drops,
+    /// When topics with a bound of age are looked at.
+    alarms: Alarms,
     /// The newest event that was ever dropped. No cursor beyond it can have lost anything.
     trimmed_max: Seq,
     /// Stands for all topics that are gone entirely: a reader may be told of a gap that is none,
@@ -50,6 +53,8 @@ struct Topic {
     floor: Floor,
     /// The mark of its end, which outlives the event that carried it.
     ended: Option<Seq>,
+    /// Its place among the window's alarms: not later than the oldest event comes of age.
+    alarm: Option<Timestamp>,
 }
 
 /// Below here something is missing.
@@ -86,7 +91,8 @@ impl Window {
             names: BTreeSet::new(),
             last: Seq::ZERO,
             bytes: 0,
-            trims: 0,
+            drops: Drops::default(),
+            alarms: Alarms::default(),
             trimmed_max: Seq::ZERO,
             forgotten: Floor::default(),
         }
@@ -126,45 +132,22 @@ impl Window {
         assert_eq!(event.seq, self.last.next(), "seqs are dense");
         self.last = event.seq;
         self.bytes += event.cost_bytes();
-        if !self.topics.contains_key(&event.topic) {
-            self.open_topic(event.topic.clone());
-        }
-        if let Some(topic) = self.topics.get_mut(&event.topic) {
+        let (name, now) = (event.topic.clone(), event.time);
+        let mut is_bounded = true;
+        if let Some(topic) = self.open_topic(&name) {
             topic.bytes += event.cost_bytes();
             if event.kind == Kind::End {
                 topic.ended = Some(event.seq);
             }
             topic.events.push_back(Arc::clone(&event));
+            is_bounded = topic.retention != Retention::UNBOUNDED;
         }
-        let (name, now) = (event.topic.clone(), event.time);
         self.order.insert(event.seq, event);
-        self.trim_topic(&name, now);
+        if is_bounded {
+            self.set_alarm(&name);
+            self.trim_topic(&name, now);
+        }
         self.trim_hub(now);
-    }
-
-    /// Applies retention by age.
-    pub fn trim(&mut self, now: Timestamp) {
-        self.trim_hub(now);
-        let is_aged = |retention: &Retention| retention.age_max != Duration::MAX;
-        if is_aged(&self.rules.topic) || self.rules.topics.iter().any(|(_, rule)| is_aged(rule)) {
-            let names: Vec<_> = self.names.iter().cloned().collect();
-            for name in names {
-                self.trim_topic(&name, now);
-            }
-        }
-    }
-
-    /// Drops a topic, its events and its end. Answers how many events were dropped.
-    pub fn forget(&mut self, name: &TopicName) -> u64 {
-        let mut dropped = 0;
-        if let Some(topic) = self.topics.get_mut(name) {
-            topic.ended = None;
-        }
-        while self.drop_oldest_of(name) {
-            dropped += 1;
-        }
-        self.close_topic_if_empty(name);
-        dropped
     }
 
     /// What is known of a topic.
@@ -193,93 +176,21 @@ impl Window {
             .collect()
     }
 
-    fn open_topic(&mut self, name: TopicName) {
-        self.names.insert(name.clone());
-        let topic = Topic {
-            events: VecDeque::new(),
-            bytes: 0,
-            retention: self.rules.of(&name),
-            // A topic of this name may have been forgotten, and with it what a reader still misses.
-            floor: self.forgotten,
-            ended: None,
-        };
-        self.topics.insert(name, topic);
-    }
-
-    fn close_topic_if_empty(&mut self, name: &TopicName) {
-        let Some(topic) = self.topics.get(name) else {
-            return;
-        };
-        if topic.events.is_empty() && topic.ended.is_none() {
-            self.forgotten.raise(topic.floor);
-            self.topics.remove(name);
-            self.names.remove(name);
+    /// The topic, which begins to exist now if it did not.
+    fn open_topic(&mut self, name: &TopicName) -> Option<&mut Topic> {
+        if !self.topics.contains_key(name) {
+            self.names.insert(name.clone());
+            let topic = Topic {
+                events: VecDeque::new(),
+                bytes: 0,
+                retention: self.rules.of(name),
+                // A topic of this name may have been forgotten, and with it what a reader misses.
+                floor: self.forgotten,
+                ended: None,
+                alarm: None,
+            };
+            self.topics.insert(name.clone(), topic);
         }
+        self.topics.get_mut(name)
     }
-
-    fn trim_topic(&mut self, name: &TopicName, now: Timestamp) {
-        while let Some(topic) = self.topics.get(name) {
-            let count = topic.events.len() as u64;
-            let oldest = topic.events.front();
-            if !exceeds(&topic.retention, count, topic.bytes, oldest, now) {
-                break;
-            }
-            self.drop_oldest_of(name);
-        }
-        self.close_topic_if_empty(name);
-    }
-
-    fn trim_hub(&mut self, now: Timestamp) {
-        while let Some((_, oldest)) = self.order.first_key_value() {
-            let count = self.order.len() as u64;
-            if !exceeds(&self.rules.hub, count, self.bytes, Some(oldest), now) {
-                break;
-            }
-            // The oldest of the hub is the oldest of its topic, whose events are in order too.
-            let name = oldest.topic.clone();
-            self.drop_oldest_of(&name);
-            self.close_topic_if_empty(&name);
-        }
-    }
-
-    /// Drops the oldest event of a topic; `false` when there is none.
-    fn drop_oldest_of(&mut self, name: &TopicName) -> bool {
-        let Some(topic) = self.topics.get_mut(name) else {
-            return false;
-        };
-        let Some(event) = topic.events.pop_front() else {
-            return false;
-        };
-        self.trims += 1;
-        topic.bytes -= event.cost_bytes();
-        topic.floor.raise(Floor {
-            through: event.seq,
-            at: self.trims,
-        });
-        self.bytes -= event.cost_bytes();
-        self.trimmed_max = self.trimmed_max.max(event.seq);
-        let removed = self.order.remove(&event.seq);
-        debug_assert!(
-            removed.is_some(),
-            "order and the topics hold the same events"
-        );
-        true
-    }
-}
-
-/// Whether the oldest event has to go. Bytes never cost the last event: one that is larger than the
-/// bound would otherwise be acknowledged and never seen.
-fn exceeds(
-    retention: &Retention,
-    count: u64,
-    bytes: u64,
-    oldest: Option<&Arc<Event>>,
-    now: Timestamp,
-) -> bool {
-    let Some(oldest) = oldest else {
-        return false;
-    };
-    oldest.time < now.before(retention.age_max)
-        || count > retention.events_max.max(1)
-        || (bytes > retention.bytes_max && count > 1)
 }

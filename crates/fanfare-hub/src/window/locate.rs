@@ -29,7 +29,7 @@ impl Window {
         Located {
             after,
             gap,
-            trims_seen: self.trims,
+            trims_seen: self.drops.count(),
             is_over: self.is_over(selection) && self.is_read(selection, after),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 
-use super::{Topic, Window};
+use super::{Floor, Topic, Window};
 use crate::event::Event;
 use crate::limits::{MERGE_TOPICS_MAX, SCAN_EVENTS_MAX};
 use crate::log::{ReadBudget, ReadRequest, Slice};
@@ -69,7 +69,7 @@ impl Window {
         Slice {
             events: reader.events,
             after: stopped_at.unwrap_or_else(|| self.last.max(after)),
-            trims_seen: self.trims,
+            trims_seen: self.drops.count(),
             overtaken: self
                 .is_trimmed(selection, after, request.trims_seen)
                 .then(|| self.oldest(selection).unwrap_or(self.last)),
@@ -85,23 +85,26 @@ impl Window {
 
     /// Whether something of the selection after `after` was dropped later than the given count.
     pub(super) fn is_trimmed(&self, selection: &Selection, after: Seq, trims_seen: u64) -> bool {
-        if self.trims == trims_seen || self.trimmed_max <= after {
+        if self.drops.count() == trims_seen || self.trimmed_max <= after {
             return false;
         }
+        let is_above = |floor: Floor| floor.is_above(after, trims_seen);
         let is_named_lost = selection.topics.iter().any(|name| {
-            let floor = self
-                .topics
-                .get(name)
-                .map_or(self.forgotten, |topic| topic.floor);
-            floor.is_above(after, trims_seen)
+            let topic = self.topics.get(name);
+            is_above(topic.map_or(self.forgotten, |topic| topic.floor))
         });
-        let is_forgotten_lost =
-            !selection.patterns.is_empty() && self.forgotten.is_above(after, trims_seen);
+        if selection.patterns.is_empty() && !is_named_lost {
+            return false;
+        }
+        if let Some(is_lost) = self.drops.has_lost(selection, after, trims_seen) {
+            return is_lost;
+        }
+        let mut patterns = selection.patterns.iter();
         is_named_lost
-            || is_forgotten_lost
-            || selection.patterns.iter().any(|pattern| {
-                self.topics_of(pattern)
-                    .any(|(_, topic)| topic.floor.is_above(after, trims_seen))
+            || (!selection.patterns.is_empty() && is_above(self.forgotten))
+            || patterns.any(|pattern| {
+                let mut topics = self.topics_of(pattern);
+                topics.any(|(_, topic)| is_above(topic.floor))
             })
     }
 

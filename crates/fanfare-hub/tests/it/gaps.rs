@@ -1,6 +1,7 @@
 //! A gap is always told: each of its six reasons is provoked once, as the first thing a stream
 //! says; and the losses that are hard to notice are noticed.
 
+use fanfare_hub::limits::DROPS_REMEMBERED_MAX;
 use fanfare_hub::{Cursor, EventId, Gap, GapReason, Hub, Start, Step};
 
 use crate::fixture::{
@@ -115,6 +116,34 @@ fn a_topic_forgotten_after_one_with_younger_events_is_missed_too() {
     let gap = first_gap(&mut cursor);
     assert_eq!(gap.reason, GapReason::Slow);
     assert_eq!(step_seqs(&mut cursor), [1]);
+}
+
+#[test]
+fn a_topic_of_others_that_was_forgotten_is_no_gap() {
+    let hub = hub();
+    let mut waiting = open(&hub, &["a", "a/*"], Start::Tail);
+    publish(&hub, "b", &["one"]);
+    forget(&hub, "b");
+    publish(&hub, "a", &["two"]);
+    assert_eq!(step_seqs(&mut waiting), [2]);
+    let mut resumed = open(&hub, &["a", "a/*"], resume("k3v9q2-0"));
+    assert_eq!(step_seqs(&mut resumed), [2]);
+}
+
+#[test]
+fn a_loss_that_lies_farther_back_than_drops_are_remembered_is_told() {
+    let hub = hub_of(1);
+    let selections: [&[&str]; 4] = [&["a"], &["a/*"], &["a", "b"], &["**"]];
+    let mut cursors = selections.map(|selection| open(&hub, selection, Start::Tail));
+    publish(&hub, "a", &["one"]);
+    publish(&hub, "a/x", &["two"]);
+    let others = ["passed over"; DROPS_REMEMBERED_MAX + 1];
+    publish(&hub, "other", &others);
+    for (cursor, selection) in cursors.iter_mut().zip(selections) {
+        assert_eq!(first_gap(cursor).reason, GapReason::Slow, "{selection:?}");
+        let resumed = open(&hub, selection, resume("k3v9q2-0"));
+        assert!(resumed.opening_gap().is_some(), "{selection:?}");
+    }
 }
 
 #[test]

@@ -37,8 +37,6 @@ pub(crate) struct Model {
     pub(crate) ended: BTreeSet<TopicName>,
     /// Every drop of one event is a step.
     pub(crate) step: u64,
-    /// Topics that are gone: the newest event that was dropped, and when.
-    closings: Vec<(Seq, u64)>,
     pub(crate) keys: BTreeMap<(TopicName, u8, u64), Stored>,
 }
 
@@ -56,7 +54,6 @@ impl Model {
             all: Vec::new(),
             ended: BTreeSet::new(),
             step: 0,
-            closings: Vec::new(),
             keys: BTreeMap::new(),
         }
     }
@@ -93,14 +90,6 @@ impl Model {
                 && entry.dropped.is_some_and(|step| step > since)
                 && selection.matches(&entry.topic)
         })
-    }
-
-    /// Whether the hub may tell a gap although nothing was lost: it keeps one floor for all topics
-    /// that are gone entirely.
-    pub(crate) fn may_seem_lost(&self, after: Seq, since: u64) -> bool {
-        let through = self.closings.iter().map(|(through, _)| *through).max();
-        let at = self.closings.iter().map(|(_, at)| *at).max();
-        through > Some(after) && at > Some(since)
     }
 
     pub(crate) fn is_over(&self, selection: &Selection) -> bool {
@@ -142,13 +131,9 @@ impl Model {
 
     pub(crate) fn forget(&mut self, name: &TopicName) -> u64 {
         let seqs: Vec<Seq> = self.of_topic(name).iter().map(|entry| entry.seq).collect();
-        let existed = self.topics().contains(name);
         self.ended.remove(name);
         for &seq in &seqs {
             self.drop_event(seq);
-        }
-        if existed && seqs.is_empty() {
-            self.close(name);
         }
         seqs.len() as u64
     }
@@ -175,20 +160,7 @@ impl Model {
 
     fn drop_event(&mut self, seq: Seq) {
         self.step += 1;
-        let entry = &mut self.all[usize::try_from(seq.0).unwrap() - 1];
-        entry.dropped = Some(self.step);
-        let name = entry.topic.clone();
-        if !self.topics().contains(&name) {
-            self.close(&name);
-        }
-    }
-
-    fn close(&mut self, name: &TopicName) {
-        let dropped = self.all.iter().filter(|entry| entry.topic == *name);
-        let newest = dropped.map(|entry| (entry.seq, entry.dropped)).next_back();
-        if let Some((seq, Some(step))) = newest {
-            self.closings.push((seq, step));
-        }
+        self.all[usize::try_from(seq.0).unwrap() - 1].dropped = Some(self.step);
     }
 
     /// What a subscription begins with: the place, and the reason of a gap that must be told.

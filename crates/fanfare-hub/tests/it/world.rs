@@ -152,8 +152,7 @@ impl World {
                 None
             }
             Subscribed::Open(cursor) => {
-                // A gap that may be told where nothing was lost keeps the stream open for it.
-                assert!(!is_over || cursor.opening_gap().is_some());
+                assert!(!is_over, "{start:?} of {selection:?} is over");
                 Some(Follower::new(cursor, selection, start, model, self.now))
             }
         }

@@ -1,0 +1,232 @@
+//! Dropping events: by retention or with their topic, and remembering what was dropped so that those
+//! who have not read it can be told.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Floor, Topic, Window};
+use crate::event::{Event, Timestamp};
+use crate::limits::DROPS_REMEMBERED_MAX;
+use crate::position::Seq;
+use crate::retention::Retention;
+use crate::subscription::Selection;
+use crate::topic::TopicName;
+
+/// One event that was dropped.
+#[derive(Debug)]
+struct Dropped {
+    seq: Seq,
+    topic: TopicName,
+    /// The newest event of the window at that time.
+    last: Seq,
+}
+
+/// The latest drops, each by itself, so that most readers learn exactly what they lost without a
+/// look at any topic.
+#[derive(Debug, Default)]
+pub(super) struct Drops {
+    latest: VecDeque<Dropped>,
+    /// How many there were ever.
+    count: u64,
+}
+
+impl Drops {
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn push(&mut self, dropped: Dropped) {
+        if self.latest.len() == DROPS_REMEMBERED_MAX {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(dropped);
+        self.count += 1;
+    }
+
+    /// Whether something of the selection after `after` was dropped later than the given count;
+    /// `None` when that lies too far back.
+    pub(super) fn has_lost(&self, selection: &Selection, after: Seq, seen: u64) -> Option<bool> {
+        let newest_first = (0..self.count).rev().zip(self.latest.iter().rev());
+        for (earlier, dropped) in newest_first {
+            // Nobody can have dropped, before this one, what was not published yet.
+            if earlier < seen || dropped.last <= after {
+                return Some(false);
+            }
+            if dropped.seq > after && selection.matches(&dropped.topic) {
+                return Some(true);
+            }
+        }
+        let is_all = self.count.saturating_sub(seen) <= self.latest.len() as u64;
+        is_all.then_some(false)
+    }
+}
+
+/// When to look at which topic for events that are too old.
+#[derive(Debug, Default)]
+pub(super) struct Alarms(BTreeSet<(Timestamp, TopicName)>);
+
+impl Alarms {
+    /// Sets the alarm of a topic to its oldest event, unless it rings before that anyway.
+    fn set(&mut self, name: &TopicName, topic: &mut Topic) {
+        let age_max = topic.retention.age_max;
+        let Some(oldest) = topic.events.front().filter(|_| age_max != Duration::MAX) else {
+            return;
+        };
+        let due = oldest.time.after(age_max);
+        if topic.alarm.is_none_or(|alarm| due < alarm) {
+            self.clear(name, topic);
+            self.0.insert((due, name.clone()));
+            topic.alarm = Some(due);
+        }
+    }
+
+    fn clear(&mut self, name: &TopicName, topic: &mut Topic) {
+        if let Some(alarm) = topic.alarm.take() {
+            self.0.remove(&(alarm, name.clone()));
+        }
+    }
+
+    /// The next topic whose oldest event is older than it may be, if its alarm tells the truth.
+    fn ring(&mut self, now: Timestamp) -> Option<TopicName> {
+        let (due, _) = self.0.first()?;
+        let is_due = *due < now;
+        is_due
+            .then(|| self.0.pop_first())
+            .flatten()
+            .map(|(_, name)| name)
+    }
+}
+
+impl Window {
+    /// Applies retention by age. Looks at nothing but what has to go.
+    pub fn trim(&mut self, now: Timestamp) {
+        self.trim_hub(now);
+        while let Some(name) = self.alarms.ring(now) {
+            if let Some(topic) = self.topics.get_mut(&name) {
+                topic.alarm = None;
+            }
+            self.trim_topic(&name, now);
+            self.set_alarm(&name);
+        }
+    }
+
+    /// Drops a topic, its events and its end. Answers how many events were dropped.
+    pub fn forget(&mut self, name: &TopicName) -> u64 {
+        let mut dropped = 0;
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic.ended = None;
+        }
+        while self.drop_oldest_of(name) {
+            dropped += 1;
+        }
+        self.close_topic_if_empty(name);
+        dropped
+    }
+
+    pub(super) fn set_alarm(&mut self, name: &TopicName) {
+        if let Some(topic) = self.topics.get_mut(name) {
+            self.alarms.set(name, topic);
+        }
+    }
+
+    pub(super) fn trim_topic(&mut self, name: &TopicName, now: Timestamp) {
+        while let Some(topic) = self.topics.get(name) {
+            let count = topic.events.len() as u64;
+            let oldest = topic.events.front();
+            if !exceeds(&topic.retention, count, topic.bytes, oldest, now) {
+                break;
+            }
+            self.drop_oldest_of(name);
+        }
+        self.close_topic_if_empty(name);
+    }
+
+    pub(super) fn trim_hub(&mut self, now: Timestamp) {
+        while let Some((_, oldest)) = self.order.first_key_value() {
+            let count = self.order.len() as u64;
+            if !exceeds(&self.rules.hub, count, self.bytes, Some(oldest), now) {
+                break;
+            }
+            // The oldest of the hub is the oldest of its topic, whose events are in order too.
+            let name = oldest.topic.clone();
+            self.drop_oldest_of(&name);
+            self.close_topic_if_empty(&name);
+        }
+    }
+
+    fn close_topic_if_empty(&mut self, name: &TopicName) {
+        let Some(topic) = self.topics.get_mut(name) else {
+            return;
+        };
+        if topic.events.is_empty() && topic.ended.is_none() {
+            self.forgotten.raise(topic.floor);
+            self.alarms.clear(name, topic);
+            self.topics.remove(name);
+            self.names.remove(name);
+        }
+    }
+
+    /// Drops the oldest event of a topic; `false` when there is none.
+    fn drop_oldest_of(&mut self, name: &TopicName) -> bool {
+        let Some(topic) = self.topics.get_mut(name) else {
+            return false;
+        };
+        let Some(event) = topic.events.pop_front() else {
+            return false;
+        };
+        self.drops.push(Dropped {
+            seq: event.seq,
+            topic: event.topic.clone(),
+            last: self.last,
+        });
+        topic.bytes -= event.cost_bytes();
+        topic.floor.raise(Floor {
+            through: event.seq,
+            at: self.drops.count(),
+        });
+        topic.give_back_room();
+        // Only a clock that was set back makes the next event due before this one.
+        if topic
+            .events
+            .front()
+            .is_some_and(|next| next.time < event.time)
+        {
+            self.alarms.set(name, topic);
+        }
+        self.bytes -= event.cost_bytes();
+        self.trimmed_max = self.trimmed_max.max(event.seq);
+        let removed = self.order.remove(&event.seq);
+        debug_assert!(
+            removed.is_some(),
+            "order and the topics hold the same events"
+        );
+        true
+    }
+}
+
+impl Topic {
+    /// A topic that was once long does not hold the room of its longest time.
+    fn give_back_room(&mut self) {
+        if self.events.capacity() > 64 && self.events.len() < self.events.capacity() / 4 {
+            self.events.shrink_to(self.events.capacity() / 2);
+        }
+    }
+}
+
+/// Whether the oldest event has to go. Bytes never cost the last event: one that is larger than the
+/// bound would otherwise be acknowledged and never seen.
+fn exceeds(
+    retention: &Retention,
+    count: u64,
+    bytes: u64,
+    oldest: Option<&Arc<Event>>,
+    now: Timestamp,
+) -> bool {
+    let Some(oldest) = oldest else {
+        return false;
+    };
+    oldest.time.after(retention.age_max) < now
+        || count > retention.events_max.max(1)
+        || (bytes > retention.bytes_max && count > 1)
+}
