@@ -1,4 +1,5 @@
-//! Where a hub is reached, and the request targets of its topics; percent-encoding lives here alone.
+//! Where a hub is reached, and the request targets of its topics; the only place that
+//! percent-encodes.
 
 use std::fmt;
 use std::str::FromStr;

@@ -89,8 +89,8 @@ impl Attempt {
         let mut request = request(Method::GET, target)
             .header(header::ACCEPT, self.accept)
             .header(header::CACHE_CONTROL, "no-cache");
-        // An id may be any UTF-8, which a field carries as it is; one that no field can carry is left
-        // out, and the hub then starts as if there were none.
+        // An id may be any UTF-8, which a field carries as it is; one that no field can carry is
+        // left out, and the hub then starts as if there were none.
         if let Ok(id) = HeaderValue::from_bytes(self.last_event_id.as_bytes())
             && !id.is_empty()
         {

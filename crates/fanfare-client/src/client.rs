@@ -43,7 +43,8 @@ impl Client {
         }
     }
 
-    /// Publishes to a topic: one event, or a stream of them. Await the answer, or set options first.
+    /// Publishes to a topic: one event, or a stream of them. Options may be set before it is
+    /// awaited.
     ///
     /// # Examples
     /// ```no_run

@@ -53,8 +53,8 @@ struct Envelope {
 }
 
 impl Reader {
-    /// A reader for a content type, or `None` when it is not a stream. `id` is the position that was
-    /// resumed from: events without an id of their own carry it on.
+    /// A reader for a content type, or `None` when it is not a stream. `id` is where the stream
+    /// was resumed: events without an id of their own carry it on.
     pub(crate) fn for_stream(content_type: &str, id: &str, bytes_max: usize) -> Option<Self> {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case(EVENT_STREAM) {

@@ -1,10 +1,11 @@
-//! The client of a Fanfare hub: publishes events, and follows topics through lost connections without
-//! losing an event. It speaks HTTP/1.1, over TLS for `https://`, and needs a Tokio runtime.
+//! The client of a Fanfare hub: publishes events, and follows topics through lost connections
+//! without losing an event. It speaks HTTP/1.1, over TLS for `https://`, and needs a Tokio runtime.
 //!
 //! Modules in reading order:
 //!
 //! - `client`: the handle from which everything starts.
-//! - `publication`, `publish`: what can be published, and the request that does it.
+//! - `publication`, `publish`, `outgoing`: what can be published, the request that does it, and the
+//!   body that is still being made.
 //! - `history`, `event`: what a subscriber asks for and what it gets.
 //! - `subscribe`: the driver of a subscriber: link, decoding, delivery.
 //! - `machine`, `backoff`: the states of a subscriber and the waits between them; pure.
@@ -22,6 +23,7 @@ mod form;
 mod history;
 mod loss;
 mod machine;
+mod outgoing;
 mod problem;
 mod publication;
 mod publish;

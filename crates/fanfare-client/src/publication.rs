@@ -9,15 +9,9 @@ use bytes::Bytes;
 use fanfare_sse::{Block, check_field, encode};
 use futures_core::Stream;
 use futures_util::StreamExt;
-use futures_util::stream::unfold;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use crate::address::Query;
 use crate::form::EVENT_STREAM;
-
-/// Silence in a streamed body after which a comment is sent. Proxies give up at 60 s.
-const QUIET_MAX: Duration = Duration::from_secs(30);
 
 /// An event to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +154,8 @@ impl Publication {
     /// A body that is still being made, passed through as it comes.
     ///
     /// Of a `text/event-stream` each block is published as it ends, of an `application/x-ndjson`
-    /// each line; any other content type is one event. An error of the stream breaks the request.
+    /// each line; any other content type is one event. An error of the stream breaks the request,
+    /// and so does an event stream that ends within an event.
     #[must_use]
     pub fn stream(
         content_type: impl Into<String>,
@@ -187,36 +182,6 @@ impl Publication {
     }
 }
 
-/// Keeps a body alive while its source is quiet: comments, where the content type has any, at the
-/// start of a line. Also answers a receiver that wakes when the body was read to its end or dropped.
-pub(crate) fn enlivened(
-    content_type: &str,
-    source: ByteStream,
-) -> (ByteStream, oneshot::Receiver<()>) {
-    let (done, is_done) = oneshot::channel::<()>();
-    let has_comments = content_type.starts_with(EVENT_STREAM);
-    let stream = unfold(
-        (source, true, done),
-        move |(mut source, at_line_start, done)| async move {
-            loop {
-                match timeout(QUIET_MAX, source.next()).await {
-                    Ok(None) => return None,
-                    Ok(Some(item)) => {
-                        let last = item.as_ref().ok().and_then(|bytes| bytes.last());
-                        let at_line_start = last.map_or(at_line_start, |byte| *byte == b'\n');
-                        return Some((item, (source, at_line_start, done)));
-                    }
-                    Err(_) if has_comments && at_line_start => {
-                        return Some((Ok(Bytes::from_static(b":\n")), (source, true, done)));
-                    }
-                    Err(_) => {}
-                }
-            }
-        },
-    );
-    (Box::pin(stream), is_done)
-}
-
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -233,8 +198,6 @@ impl fmt::Debug for Form {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream::{iter, pending};
-
     use super::*;
 
     #[test]
@@ -247,33 +210,5 @@ mod tests {
                 "{bad:?}"
             );
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_quiet_stream_sends_comments_only_where_a_line_starts() {
-        for (content_type, sent, comes) in [
-            (EVENT_STREAM, "data: a\n", Some(":\n")),
-            (EVENT_STREAM, "data: half", None),
-            ("application/x-ndjson", "line\n", None),
-        ] {
-            let source = iter([Ok(Bytes::from_static(sent.as_bytes()))]).chain(pending());
-            let (mut body, _done) = enlivened(content_type, Box::pin(source));
-            assert_eq!(body.next().await.unwrap().unwrap(), sent);
-            let next = timeout(QUIET_MAX * 3, body.next()).await.ok();
-            assert_eq!(
-                next.map(|it| it.unwrap().unwrap()),
-                comes.map(Bytes::from),
-                "{sent}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn the_end_of_a_body_is_told() {
-        let (mut body, mut done) = enlivened(EVENT_STREAM, Box::pin(iter([Ok(Bytes::new())])));
-        assert!(body.next().await.is_some());
-        assert_eq!(done.try_recv(), Err(oneshot::error::TryRecvError::Empty));
-        assert!(body.next().await.is_none());
-        assert_eq!(done.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     }
 }

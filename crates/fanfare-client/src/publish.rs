@@ -17,8 +17,9 @@ use crate::address::{AddressError, Query, Target};
 use crate::backoff::{Backoff, RetryPolicy, dice};
 use crate::client::Client;
 use crate::loss::Loss;
+use crate::outgoing::watched;
 use crate::problem::{Problem, field};
-use crate::publication::{ByteStream, Form, Publication, enlivened};
+use crate::publication::{ByteStream, Form, Publication};
 use crate::transport::{Connection, RequestBody, read_body, read_problem, request};
 
 /// From the end of a body to the head of the answer. A hub answers once its disk did.
@@ -64,6 +65,9 @@ pub enum PublishError {
     /// Whether something was stored is unknown, unless the hub was unreachable.
     #[error(transparent)]
     Lost(Loss),
+    /// The source of a stream failed, or ended within an event; what came before may be stored.
+    #[error("the input is cut short: {}", root(.0))]
+    Source(Arc<hyper::Error>),
     /// The hub took it, but answered with something else than a receipt.
     #[error("what answered is no hub: its {status} holds no receipt")]
     NoReceipt {
@@ -250,7 +254,7 @@ impl Post {
             .as_ref()
             .and_then(|it| it.to_str().ok())
             .unwrap_or_default();
-        let (body, is_done) = enlivened(content_type, body);
+        let (body, is_done) = watched(content_type, body);
         let body = RequestBody::new(StreamBody::new(body.map_ok(Frame::data)));
         let request = self.request(body)?;
         let response = {
@@ -264,7 +268,10 @@ impl Post {
                 },
             }
         };
-        let response = response.map_err(|error| lost(error.into()))?;
+        let response = response.map_err(|error| match Loss::from(error) {
+            Loss::Broken(error) if error.is_user() => PublishError::Source(error),
+            why => lost(why),
+        })?;
         self.answered(response, connection)
             .await
             .map_err(|failure| match failure {
@@ -325,6 +332,15 @@ fn lost(why: Loss) -> PublishError {
         Loss::Refused(problem) => PublishError::Refused(problem),
         why => PublishError::Lost(why),
     }
+}
+
+/// The innermost cause: what the source of a stream said.
+fn root(error: &hyper::Error) -> &dyn std::error::Error {
+    let mut error: &dyn std::error::Error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error
 }
 
 fn header_value(text: &str, what: &'static str) -> Result<HeaderValue, PublishError> {

@@ -23,8 +23,8 @@ use crate::loss::Loss;
 use crate::machine::{Machine, Next, Patience, State};
 use crate::problem::Problem;
 
-/// Bytes that are decoded at once: what lies decoded in memory stays a small multiple of it, however
-/// tiny the events, and one larger event.
+/// Bytes that are decoded at once: what lies decoded in memory stays a small multiple of it,
+/// however tiny the events, and one larger event.
 const PIECE_BYTES: usize = 8 << 10;
 
 /// From the request to the head of the answer. A hub answers at once; a proxy may wake a machine.

@@ -79,8 +79,8 @@ fn from_thread<T: Send + 'static>(
     })
 }
 
-/// The next line without its break; bytes that are not UTF-8 become U+FFFD, lest one of them stops a
-/// log that is followed for weeks.
+/// The next line without its break; bytes that are not UTF-8 become U+FFFD, lest one of them stops
+/// a log that is followed for weeks.
 fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let bytes = input

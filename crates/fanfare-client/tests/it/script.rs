@@ -1,4 +1,4 @@
-//! A TCP server that follows a script: one list of acts for each connection, in the order they come.
+//! A TCP server that follows a script: one list of acts for each connection, in their order.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 
 /// Longer than any step of a test takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -107,8 +107,9 @@ pub(crate) async fn perform(
                 }
             }
             Beat(text, times, pause) => {
+                let mut pulse = interval_at(Instant::now() + pause, pause);
                 for _ in 0..times {
-                    sleep(pause).await;
+                    pulse.tick().await;
                     if socket.write_all(text.as_bytes()).await.is_err() {
                         return;
                     }
