@@ -21,6 +21,8 @@ export class Hub {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, FANFARE_LOG: "info", NO_COLOR: "1" },
     });
+    // A test that breaks off leaves no hub behind.
+    process.once("exit", () => hub.#child.kill("SIGKILL"));
     for (const stream of [hub.#child.stdout, hub.#child.stderr]) hub.#read(stream);
     const url = await hub.line(/is listening on (https?:\/\/[\d.]+:\d+)/);
     hub.url = url[1];
