@@ -99,15 +99,17 @@ impl Ask {
     /// # Panics
     /// When there is no answer, or none that ends.
     pub async fn send(self) -> Answer {
+        let what = format!("{} {}", self.method, self.path);
+        let answer = self.try_send().await;
+        answer.unwrap_or_else(|| panic!("no whole answer to {what}"))
+    }
+
+    /// Sends the request and reads the whole answer; `None` when the server hangs up instead.
+    pub async fn try_send(mut self) -> Option<Answer> {
         let what = format!("the whole answer to {} {}", self.method, self.path);
-        let (response, _connection) = self.open().await;
-        let (parts, body) = response.into_parts();
-        let body = expect(&what, body.collect()).await.unwrap().to_bytes();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body,
-        }
+        let body = Full::new(std::mem::take(&mut self.body));
+        let (request, connection) = self.prepare(Either::Left(body)).await;
+        expect(&what, answer(request, &connection)).await
     }
 
     /// Sends the request as a subscription and waits until it is attached.
@@ -154,6 +156,19 @@ impl Ask {
         }
         (request, connection)
     }
+}
+
+/// The whole answer to a request; `None` when the server hangs up instead.
+pub(crate) async fn answer(
+    request: http::Request<RequestBody>,
+    connection: &Connection,
+) -> Option<Answer> {
+    let (parts, body) = connection.send(request).await.ok()?.into_parts();
+    Some(Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: body.collect().await.ok()?.to_bytes(),
+    })
 }
 
 impl Answer {

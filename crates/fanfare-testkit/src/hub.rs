@@ -165,6 +165,13 @@ impl TestHubBuilder {
         self
     }
 
+    /// Sets where `GET /` leads a person.
+    #[must_use]
+    pub fn home(mut self, path: &str) -> Self {
+        self.settings.home = Some(path.to_owned());
+        self
+    }
+
     /// Starts the incarnation of the log that these random bits make.
     #[must_use]
     pub fn epoch(mut self, entropy: u32) -> Self {

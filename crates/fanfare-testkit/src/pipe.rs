@@ -3,11 +3,11 @@
 use std::io;
 
 use bytes::Bytes;
+use http_body_util::Either;
 use http_body_util::channel::{Channel, Sender};
-use http_body_util::{BodyExt, Either};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::ask::{Answer, Ask};
+use crate::ask::{Answer, Ask, answer};
 use crate::expect;
 
 /// A POST that is under way.
@@ -21,16 +21,7 @@ impl Pipe {
         // One piece may wait, so that the next is taken only when the connection took this one.
         let (pieces, body) = Channel::new(1);
         let (request, connection) = ask.prepare(Either::Right(body)).await;
-        let answer = tokio::spawn(async move {
-            let response = connection.send(request).await.ok()?;
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await.ok()?.to_bytes();
-            Some(Answer {
-                status: parts.status.as_u16(),
-                headers: parts.headers,
-                body,
-            })
-        });
+        let answer = tokio::spawn(async move { answer(request, &connection).await });
         let answer = AbortOnDropHandle::new(answer);
         Self { pieces, answer }
     }

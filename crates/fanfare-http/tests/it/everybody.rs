@@ -79,7 +79,7 @@ async fn everybody_sees_the_same_sequence() {
 }
 
 /// Ids that are resumed from at the same time.
-const WAVE: usize = 200;
+const WAVE: usize = 100;
 const IDS: usize = 10_000;
 
 /// What the hub must send for each event, computed without the hub.

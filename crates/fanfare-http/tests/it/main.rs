@@ -6,8 +6,15 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod ending;
 mod everybody;
 mod gaps;
 mod idempotency;
+mod methods;
+mod opening;
+mod pages;
 mod piping;
+mod problems;
+mod resuming;
 mod slow;
+mod sockets;
