@@ -37,8 +37,10 @@ pub const MOUNT: &str = "/-/playground/";
 ///
 /// ```no_run
 /// # fn example(hub: fanfare::Hub) -> fanfare::Server {
-/// let playground = fanfare_playground::Playground::new(hub.clone()).tls_origin("https://127.0.0.1:4443");
-/// fanfare::Server::new(hub).mount(fanfare_playground::MOUNT, playground).home(fanfare_playground::MOUNT)
+/// use fanfare_playground::{MOUNT, Playground};
+///
+/// let playground = Playground::new(hub.clone()).tls_origin("https://127.0.0.1:4443");
+/// fanfare::Server::new(hub).mount(MOUNT, playground).home(MOUNT)
 /// # }
 /// ```
 pub struct Playground {
@@ -51,7 +53,7 @@ struct Apps {
     board: Arc<board::Board>,
     chat: chat::Chat,
     ticker: ticker::Ticker,
-    send_data: send_data::SendData,
+    send_data: send_data::Inbox,
     counter: counter::Counter,
 }
 
@@ -72,7 +74,7 @@ impl Playground {
             board: Arc::new(board::Board::new(hub.clone())),
             chat: chat::Chat::new(hub.clone()),
             ticker: ticker::Ticker::new(hub.clone(), "playground/ticker"),
-            send_data: send_data::SendData::new(hub.clone()),
+            send_data: send_data::Inbox::new(hub.clone()),
             counter: counter::Counter::new(hub),
         };
         Self {

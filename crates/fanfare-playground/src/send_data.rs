@@ -11,7 +11,7 @@ use crate::ticker::Ticker;
 const TOPIC: &str = "playground/send-data";
 
 /// The routes of this app.
-pub(crate) struct SendData {
+pub(crate) struct Inbox {
     ticker: Ticker,
 }
 
@@ -20,7 +20,7 @@ struct Sent {
     message: String,
 }
 
-impl SendData {
+impl Inbox {
     pub(crate) fn new(hub: Hub) -> Self {
         Self {
             ticker: Ticker::new(hub, TOPIC),
