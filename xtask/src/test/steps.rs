@@ -165,6 +165,7 @@ fn browser() -> Result<Outcome> {
     packages::bring(&[CHROMIUM, NODE, NPM])?;
     // One of the tests builds and serves the React app with the hub's address inside.
     npm(REACT, &[])?;
+    run(&mut words("cargo build --package fanfare-cli"))?;
     npm("tests/browser", &["test"])
 }
 
