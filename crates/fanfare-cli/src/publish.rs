@@ -30,6 +30,7 @@ pub(crate) struct Publish {
     topic: String,
 
     /// The data of the event; `-` reads standard input
+    #[arg(allow_negative_numbers = true)]
     data: Option<String>,
 
     /// The event type, the name that listeners are registered under
@@ -82,7 +83,8 @@ enum StreamForm {
 /// Which hub to talk to.
 #[derive(Debug, Args)]
 pub(crate) struct HubArg {
-    /// The hub's URL
+    /// The hub's URL; for `https://`, a certificate must be one that this system or the file in
+    /// SSL_CERT_FILE trusts
     #[arg(
         long,
         value_name = "URL",

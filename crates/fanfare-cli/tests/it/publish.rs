@@ -47,6 +47,8 @@ fn an_argument_is_one_event_and_its_id_is_printed() {
         (Some("chat"), Some(1))
     );
     assert_eq!(event(&mut follower), pair("greeting", ""));
+    publish(&hub.url, "chat", "-5");
+    assert_eq!(event(&mut follower), pair("message", "-5"));
 }
 
 #[test]
