@@ -126,3 +126,6 @@ pub const SCAN_EVENTS_MAX: u64 = 4_096;
 /// Drops that are remembered each by itself, so that a cursor less far behind than this is told of a
 /// gap exactly when it lost something. 40 bytes each.
 pub const DROPS_REMEMBERED_MAX: usize = 4_096;
+/// How much earlier than the newest event a publisher may have looked at the clock. Longer than any
+/// wait for the log's lock, shorter than any step of a clock that is worth keeping.
+pub const CLOCK_DISORDER_MAX: Duration = Duration::from_secs(1);

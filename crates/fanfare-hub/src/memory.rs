@@ -86,6 +86,7 @@ impl MemoryLog {
         if !state.window.has_topic(&topic) && state.window.topics_len() >= self.topics_max {
             return Err(AppendError::TooManyTopics(self.topics_max));
         }
+        let accepted = state.window.accepted(time);
         let mut count = 0;
         for (encoded, kind) in events {
             let id = EventId {
@@ -93,7 +94,7 @@ impl MemoryLog {
                 seq: state.window.last().next(),
             };
             count += u64::from(kind == Kind::Published);
-            let event = Event::new(encoded, kind, topic.clone(), id, time);
+            let event = Event::new(encoded, kind, topic.clone(), id, accepted);
             state.window.push(Arc::new(event));
         }
         let seq = state.window.last();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use self::retain::{Alarms, Drops};
 use crate::event::{Event, Kind, Timestamp};
+use crate::limits::CLOCK_DISORDER_MAX;
 use crate::log::TopicStatus;
 use crate::position::Seq;
 use crate::retention::{Retention, RetentionRules};
@@ -31,6 +32,10 @@ pub struct Window {
     names: BTreeSet<TopicName>,
     /// The newest event ever pushed.
     last: Seq,
+    /// The time of that event.
+    last_time: Timestamp,
+    /// The last event that was older than the one before it: the clock had been set back.
+    clock_set_back: Seq,
     /// What all events cost.
     bytes: u64,
     /// What was dropped so far. Cursors compare the count to learn whether to look closer.
@@ -90,6 +95,8 @@ impl Window {
             topics: HashMap::new(),
             names: BTreeSet::new(),
             last: Seq::ZERO,
+            last_time: Timestamp::default(),
+            clock_set_back: Seq::ZERO,
             bytes: 0,
             drops: Drops::default(),
             alarms: Alarms::default(),
@@ -102,6 +109,18 @@ impl Window {
     #[must_use]
     pub fn last(&self) -> Seq {
         self.last
+    }
+
+    /// When an event counts as accepted that was handed in at `time`. Publishers look at the clock
+    /// before they stand in line, so that their times are in disorder by a little; only a clock that
+    /// was set back makes an event older than the one before it.
+    #[must_use]
+    pub fn accepted(&self, time: Timestamp) -> Timestamp {
+        if self.last_time.before(CLOCK_DISORDER_MAX) <= time {
+            time.max(self.last_time)
+        } else {
+            time
+        }
     }
 
     /// How many topics there are.
@@ -131,6 +150,10 @@ impl Window {
     pub fn push(&mut self, event: Arc<Event>) {
         assert_eq!(event.seq, self.last.next(), "seqs are dense");
         self.last = event.seq;
+        if event.time < self.last_time {
+            self.clock_set_back = event.seq;
+        }
+        self.last_time = event.time;
         self.bytes += event.cost_bytes();
         let (name, now) = (event.topic.clone(), event.time);
         let mut is_bounded = true;

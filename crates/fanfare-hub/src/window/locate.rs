@@ -1,12 +1,18 @@
 //! Finding where a subscription starts, and whether what it asks for is all there.
 
+use std::collections::BinaryHeap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use super::Window;
+use super::{Topic, Window};
 use crate::event::{Event, Timestamp};
+use crate::limits::SCAN_EVENTS_MAX;
 use crate::log::Located;
 use crate::position::{Epoch, EventId, Seq};
 use crate::subscription::{Gap, GapReason, Resume, Selection, Start};
+
+/// Events looked at in the hope of finding early what is asked for.
+const LOOKED_AT_MAX: usize = SCAN_EVENTS_MAX as usize;
 
 impl Window {
     /// Finds where a subscription starts.
@@ -79,15 +85,26 @@ impl Window {
 
     /// The oldest event of the selection.
     pub(super) fn oldest(&self, selection: &Selection) -> Option<Seq> {
+        self.oldest_after(selection, Seq::ZERO)
+    }
+
+    fn oldest_after(&self, selection: &Selection, after: Seq) -> Option<Seq> {
+        let first = |topics: &[&Topic]| {
+            let heads = topics.iter().filter_map(|topic| topic.after(after).next());
+            heads.map(|event| event.seq).min()
+        };
         if let Some(topics) = self.few_topics(selection) {
-            let heads = topics.iter().filter_map(|topic| topic.events.front());
-            return heads.map(|event| event.seq).min();
+            return first(&topics);
         }
-        // So many topics match that one of them is met soon.
-        let mut events = self.order.values();
-        events
-            .find(|event| selection.matches(&event.topic))
-            .map(|event| event.seq)
+        // Where many topics match, one of them is mostly met soon.
+        let nearest = self.order.range((Excluded(after), Unbounded));
+        let mut found = nearest
+            .take(LOOKED_AT_MAX)
+            .filter(|(_, event)| selection.matches(&event.topic));
+        match found.next() {
+            Some((&seq, _)) => Some(seq),
+            None => first(&self.all_topics(selection)),
+        }
     }
 
     fn before_oldest(&self, selection: &Selection) -> Seq {
@@ -98,42 +115,47 @@ impl Window {
     fn before_last(&self, selection: &Selection, count: u64) -> Seq {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let start = if let Some(topics) = self.few_topics(selection) {
-            let tails = topics
-                .iter()
-                .flat_map(|topic| topic.events.iter().rev().take(count));
-            let mut seqs: Vec<Seq> = tails.map(|event| event.seq).collect();
-            seqs.sort_unstable();
-            seqs.iter().rev().take(count).next_back().copied()
+            nth_newest(&topics, count)
         } else {
-            let newest = self.newest_first(selection);
-            newest.take(count).last().map(|event| event.seq)
+            let newest = self.order.values().rev().take(LOOKED_AT_MAX);
+            let mut found = newest.filter(|event| selection.matches(&event.topic));
+            match found.nth(count - 1) {
+                Some(event) => Some(event.seq),
+                None => nth_newest(&self.all_topics(selection), count),
+            }
         };
         start.map_or(self.last, Seq::previous)
     }
 
-    /// The place before the first event that is no older than `since`. Times are looked at from the
-    /// tail backwards, so that a step of the clock costs events, never order.
+    /// The place before the first event after which none is older than `since`. A step of the clock
+    /// costs events, never order.
     fn before_time(&self, selection: &Selection, since: Timestamp) -> Seq {
-        let is_young = |event: &&Arc<Event>| event.time >= since;
-        let start = if let Some(topics) = self.few_topics(selection) {
-            let starts = topics.iter().filter_map(|topic| {
-                let young = topic.events.iter().rev().take_while(is_young);
-                young.last().map(|event| event.seq)
-            });
-            starts.min()
-        } else {
-            let newest = self.newest_first(selection);
-            newest.take_while(is_young).last().map(|event| event.seq)
-        };
-        start.map_or(self.last, Seq::previous)
+        let first = self.oldest_after(selection, self.last_before(since));
+        first.map_or(self.last, Seq::previous)
     }
 
-    fn newest_first<'a>(
-        &'a self,
-        selection: &'a Selection,
-    ) -> impl Iterator<Item = &'a Arc<Event>> {
-        let events = self.order.values().rev();
-        events.filter(|event| selection.matches(&event.topic))
+    /// The last event of the hub that is older than `since`.
+    fn last_before(&self, since: Timestamp) -> Seq {
+        let is_old = |event: &Arc<Event>| event.time < since;
+        // Since the clock was last set back, times rise with the seqs.
+        let mut rising = self.order.range(self.clock_set_back..);
+        let (mut old, mut young) = match rising.next() {
+            Some((&first, event)) if is_old(event) => (first, self.last.next()),
+            _ => {
+                let mut earlier = self.order.range(..self.clock_set_back).rev();
+                let found = earlier.find(|(_, event)| is_old(event));
+                return found.map_or(Seq::ZERO, |(&seq, _)| seq);
+            }
+        };
+        // `old` is the seq of an old event, and from `young` on there is none.
+        while old.next() < young {
+            let middle = Seq(old.0 + (young.0 - old.0) / 2);
+            match self.order.range(middle..young).next() {
+                Some((&seq, event)) if is_old(event) => old = seq,
+                _ => young = middle,
+            }
+        }
+        old
     }
 
     /// Whether nothing of the selection lies after the place.
@@ -143,4 +165,23 @@ impl Window {
             newest.is_none_or(|event| event.seq <= after)
         })
     }
+}
+
+/// The event that has `count - 1` younger ones in these topics, or else the oldest of them.
+fn nth_newest(topics: &[&Topic], count: usize) -> Option<Seq> {
+    let mut newest: BinaryHeap<(Seq, usize, usize)> = BinaryHeap::with_capacity(topics.len());
+    let entry = |topic: usize, length: usize| {
+        let index = length.checked_sub(1)?;
+        Some((topics[topic].events[index].seq, topic, index))
+    };
+    newest.extend((0..topics.len()).filter_map(|topic| entry(topic, topics[topic].events.len())));
+    let mut nth = None;
+    for _ in 0..count {
+        let Some((seq, topic, index)) = newest.pop() else {
+            break;
+        };
+        nth = Some(seq);
+        newest.extend(entry(topic, index));
+    }
+    nth
 }

@@ -104,44 +104,58 @@ impl Window {
             || (!selection.patterns.is_empty() && is_above(self.forgotten))
             || patterns.any(|pattern| {
                 let mut topics = self.topics_of(pattern);
-                topics.any(|(_, topic)| is_above(topic.floor))
+                topics.any(|topic| is_above(topic.floor))
             })
     }
 
-    /// The topics that a pattern selects, found by their common prefix.
-    pub(super) fn topics_of<'a>(
-        &'a self,
-        pattern: &'a TopicPattern,
-    ) -> impl Iterator<Item = (&'a TopicName, &'a Topic)> {
+    /// The names among which a pattern finds its topics.
+    fn names_near<'a>(&'a self, pattern: &'a TopicPattern) -> impl Iterator<Item = &'a TopicName> {
         let prefix = pattern.literal_prefix();
         self.names
             .range::<str, _>((Included(prefix), Unbounded))
             .take_while(move |name| name.as_str().starts_with(prefix))
-            .filter(|name| pattern.matches(name))
-            .filter_map(|name| Some((name, self.topics.get(name)?)))
     }
 
-    /// The topics of a selection, each once, unless they are too many to merge.
+    /// The topics that a pattern selects.
+    fn topics_of<'a>(&'a self, pattern: &'a TopicPattern) -> impl Iterator<Item = &'a Topic> {
+        self.names_near(pattern)
+            .filter(|name| pattern.matches(name))
+            .filter_map(|name| self.topics.get(name))
+    }
+
+    /// The topics of a selection, each once, unless they are too many to merge or too hard to find.
     pub(super) fn few_topics(&self, selection: &Selection) -> Option<Vec<&Topic>> {
-        let mut names: Vec<&TopicName> = selection.topics.iter().collect();
+        let mut topics = self.named_topics(selection);
+        let mut looked_at = 0;
         for pattern in &selection.patterns {
-            names.extend(
-                self.topics_of(pattern)
-                    .map(|(name, _)| name)
-                    .take(MERGE_TOPICS_MAX + 1),
-            );
-            if names.len() > MERGE_TOPICS_MAX {
-                return None;
+            for name in self.names_near(pattern) {
+                looked_at += 1;
+                if pattern.matches(name) {
+                    topics.extend(self.topics.get(name));
+                }
+                if looked_at > SCAN_EVENTS_MAX || topics.len() > MERGE_TOPICS_MAX {
+                    return None;
+                }
             }
         }
-        names.sort_unstable();
-        names.dedup();
-        Some(
-            names
-                .into_iter()
-                .filter_map(|name| self.topics.get(name))
-                .collect(),
-        )
+        Some(each_once(topics))
+    }
+
+    /// The topics of a selection, each once, however many.
+    pub(super) fn all_topics(&self, selection: &Selection) -> Vec<&Topic> {
+        let mut topics = self.named_topics(selection);
+        for pattern in &selection.patterns {
+            let names = self
+                .names_near(pattern)
+                .filter(|name| pattern.matches(name));
+            topics.extend(names.filter_map(|name| self.topics.get(name)));
+        }
+        each_once(topics)
+    }
+
+    fn named_topics(&self, selection: &Selection) -> Vec<&Topic> {
+        let names = selection.topics.iter();
+        names.filter_map(|name| self.topics.get(name)).collect()
     }
 
     fn read_topic(&self, name: &TopicName, after: Seq, reader: &mut Reader) -> Option<Seq> {
@@ -184,4 +198,10 @@ impl Window {
         }
         None
     }
+}
+
+fn each_once(mut topics: Vec<&Topic>) -> Vec<&Topic> {
+    topics.sort_unstable_by_key(|topic| std::ptr::from_ref(*topic));
+    topics.dedup_by(|one, other| std::ptr::eq(*one, *other));
+    topics
 }

@@ -97,7 +97,8 @@ impl Model {
         selection.patterns.is_empty() && topics.all(|name| self.ended.contains(name))
     }
 
-    pub(crate) fn push(&mut self, name: &TopicName, text: Option<&str>, time: Timestamp) {
+    pub(crate) fn push(&mut self, name: &TopicName, text: Option<&str>, now: Timestamp) {
+        let time = self.accepted(now);
         let seq = self.last().next();
         let frame = text.map_or_else(
             || {
@@ -120,6 +121,13 @@ impl Model {
         }
         self.retain_topic(name, time);
         self.retain_hub(time);
+    }
+
+    /// Publishers may have looked at the clock up to a second too early.
+    fn accepted(&self, now: Timestamp) -> Timestamp {
+        let newest = self.all.last().map_or(now, |entry| entry.time);
+        let is_set_back = now < newest.before(Duration::from_secs(1));
+        if is_set_back { now } else { newest.max(now) }
     }
 
     pub(crate) fn trim(&mut self, now: Timestamp) {
@@ -179,7 +187,15 @@ impl Model {
                 let count = usize::try_from(*count).unwrap_or(usize::MAX);
                 (from(all.len().saturating_sub(count)), None)
             }
-            Start::Since(span) => (from(first_young(&all, now, *span)), None),
+            Start::Since(span) => {
+                let mut newest_first = self.kept().rev();
+                let old = newest_first.find(|entry| entry.time < now.before(*span));
+                let last_old = old.map_or(Seq::ZERO, |entry| entry.seq);
+                (
+                    from(all.partition_point(|entry| entry.seq <= last_old)),
+                    None,
+                )
+            }
             Start::Resume(Resume::Unknown(_)) => (from(0), Some(GapReason::Unknown)),
             Start::Resume(Resume::Malformed(_)) => (from(0), Some(GapReason::Malformed)),
             Start::Resume(Resume::After(id)) if id.epoch != epoch() => {
@@ -225,17 +241,4 @@ fn first_beyond(kept: &[&Entry], rule: &Retention, now: Timestamp) -> Option<Seq
         || count > rule.events_max.max(1)
         || (bytes > rule.bytes_max && count > 1);
     is_beyond.then_some(first.seq)
-}
-
-/// The index from which a stream starts that wants events of the last `span`: in some topic, this
-/// event and all later ones are young enough.
-fn first_young(all: &[&Entry], now: Timestamp, span: Duration) -> usize {
-    let is_young_run = |index: usize| {
-        let mut later = all[index..].iter();
-        later.all(|entry| entry.topic != all[index].topic || entry.time >= now.before(span))
-    };
-    let mut indices = 0..all.len();
-    indices
-        .find(|&index| is_young_run(index))
-        .unwrap_or(all.len())
 }

@@ -87,6 +87,22 @@ fn a_clock_that_was_set_back_costs_events_and_never_order() {
 }
 
 #[test]
+fn publishers_who_looked_at_the_clock_a_little_early_publish_no_old_events() {
+    let hub = hub();
+    for early in [0, 1, 1_000] {
+        let time = Timestamp(NOW.0 - early);
+        now_or_panic(hub.publish(publication("a", &["text"]), time)).unwrap();
+    }
+    let mut cursor = open(&hub, &["a"], Start::All);
+    let Some(Step::Events(slice)) = step(&mut cursor) else {
+        panic!("there are events");
+    };
+    assert!(slice.events.iter().all(|event| event.time == NOW));
+    let mut young = open(&hub, &["a"], Start::Since(Duration::ZERO));
+    assert_eq!(drain(&mut young), [1, 2, 3]);
+}
+
+#[test]
 fn a_stream_is_over_when_all_its_topics_ended_and_were_read() {
     let hub = hub();
     publish(&hub, "a", &["one"]);
