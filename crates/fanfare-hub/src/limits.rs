@@ -22,13 +22,14 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Bytes of an idempotency key. UUIDs have 36; 255 is what other APIs accept.
     pub idempotency_key_bytes_max: usize,
-    /// Idempotency keys that are remembered. About 200 bytes each: 20 MB at the bound.
+    /// Idempotency keys that are remembered. About 400 bytes each with a UUID, 850 with the longest
+    /// key: 40 to 85 MB at the bound.
     pub idempotency_keys_max: usize,
     /// How long an idempotency key is remembered. Longer than any sane client retries.
     pub idempotency_window: Duration,
 
     // Topics and subscriptions.
-    /// Topics that exist at once. About 250 bytes each when quiet: 250 MB at the bound.
+    /// Topics that exist at once. About 550 bytes each when quiet: 550 MB at the bound.
     pub topics_max: usize,
     /// Topics and patterns of one subscription. A page follows dozens; each costs an index entry.
     pub selectors_max: usize,
@@ -121,8 +122,11 @@ pub const EVENT_ID_BYTES_MAX: usize = 64;
 /// Matching topics up to which a pattern is read by merging the topics; with more, reading the log
 /// forward is cheaper than keeping so many places at once.
 pub const MERGE_TOPICS_MAX: usize = 256;
-/// Events looked at in one turn of a forward read. At 20 ns each a turn stays below 0.1 ms.
-pub const SCAN_EVENTS_MAX: u64 = 4_096;
+/// Events looked at in one turn of a forward read, shared among the patterns that each is compared
+/// to. At 20 ns each a turn stays near 0.1 ms.
+pub const SCAN_EVENTS_MAX: usize = 4_096;
+/// Events looked at in such a turn at least, so that turns are not mostly overhead.
+pub const SCAN_EVENTS_MIN: usize = 64;
 /// Drops that are remembered each by itself, so that a cursor less far behind than this is told of a
 /// gap exactly when it lost something. 40 bytes each.
 pub const DROPS_REMEMBERED_MAX: usize = 4_096;

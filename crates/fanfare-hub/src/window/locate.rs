@@ -4,15 +4,12 @@ use std::collections::BinaryHeap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
+use super::read::looks_of_a_turn;
 use super::{Topic, Window};
 use crate::event::{Event, Timestamp};
-use crate::limits::SCAN_EVENTS_MAX;
 use crate::log::Located;
 use crate::position::{Epoch, EventId, Seq};
 use crate::subscription::{Gap, GapReason, Resume, Selection, Start};
-
-/// Events looked at in the hope of finding early what is asked for.
-const LOOKED_AT_MAX: usize = SCAN_EVENTS_MAX as usize;
 
 impl Window {
     /// Finds where a subscription starts.
@@ -99,7 +96,7 @@ impl Window {
         // Where many topics match, one of them is mostly met soon.
         let nearest = self.order.range((Excluded(after), Unbounded));
         let mut found = nearest
-            .take(LOOKED_AT_MAX)
+            .take(looks_of_a_turn(selection))
             .filter(|(_, event)| selection.matches(&event.topic));
         match found.next() {
             Some((&seq, _)) => Some(seq),
@@ -117,7 +114,7 @@ impl Window {
         let start = if let Some(topics) = self.few_topics(selection) {
             nth_newest(&topics, count)
         } else {
-            let newest = self.order.values().rev().take(LOOKED_AT_MAX);
+            let newest = self.order.values().rev().take(looks_of_a_turn(selection));
             let mut found = newest.filter(|event| selection.matches(&event.topic));
             match found.nth(count - 1) {
                 Some(event) => Some(event.seq),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Floor, Topic, Window};
 use crate::event::Event;
-use crate::limits::{MERGE_TOPICS_MAX, SCAN_EVENTS_MAX};
+use crate::limits::{MERGE_TOPICS_MAX, SCAN_EVENTS_MAX, SCAN_EVENTS_MIN};
 use crate::log::{ReadBudget, ReadRequest, Slice};
 use crate::pattern::TopicPattern;
 use crate::position::Seq;
@@ -58,7 +58,7 @@ impl Window {
         };
         let stopped_at = if let Some(name) = selection.single() {
             self.read_topic(name, after, &mut reader)
-        } else if self.last.0.saturating_sub(after.0) <= SCAN_EVENTS_MAX {
+        } else if self.last.0.saturating_sub(after.0) <= looks_of_a_turn(selection) as u64 {
             self.read_forward(selection, after, &mut reader)
         } else if let Some(topics) = self.few_topics(selection) {
             Self::read_merged(&topics, after, &mut reader)
@@ -184,20 +184,25 @@ impl Window {
         None
     }
 
-    /// Looks at every event after the place, at most [`SCAN_EVENTS_MAX`] of them.
+    /// Looks at every event after the place, as many as one turn may.
     fn read_forward(&self, selection: &Selection, after: Seq, reader: &mut Reader) -> Option<Seq> {
-        let mut seen = 0;
+        let (mut seen, seen_max) = (0, looks_of_a_turn(selection));
         for (&seq, event) in self.order.range((Excluded(after), Unbounded)) {
             if selection.matches(&event.topic) && !reader.take(event) {
                 return reader.stopped_at(true);
             }
             seen += 1;
-            if seen == SCAN_EVENTS_MAX && seq < self.last {
+            if seen == seen_max && seq < self.last {
                 return Some(seq);
             }
         }
         None
     }
+}
+
+/// How many events one turn may look at: each is compared to each pattern.
+pub(super) fn looks_of_a_turn(selection: &Selection) -> usize {
+    (SCAN_EVENTS_MAX / selection.patterns.len().max(1)).max(SCAN_EVENTS_MIN)
 }
 
 fn each_once(mut topics: Vec<&Topic>) -> Vec<&Topic> {

@@ -130,7 +130,8 @@ impl Follower {
         self.looked = model.step;
         match step {
             Some(Step::Events(slice)) => {
-                check_slice(&slice, &rest, budget, self.after);
+                let turn_ends = Seq(self.after.0 + turn(&self.selection));
+                check_slice(&slice, &rest, budget, turn_ends);
                 self.take(&slice);
                 true
             }
@@ -161,7 +162,7 @@ impl Follower {
             .first()
             .map_or_else(|| model.last(), |seq| seq.previous());
         // A turn looks so far and no farther.
-        if self.after < resumes_after && self.after.0 >= before.0 + SCAN_EVENTS_MAX {
+        if self.after < resumes_after && self.after.0 >= before.0 + turn(&self.selection) {
             resumes_after = self.after;
         } else if !held.is_empty() {
             assert_eq!(self.after, before);
@@ -241,8 +242,14 @@ pub(crate) fn check_opening(
     assert_eq!(found, expected.as_ref(), "{start:?} of {selection:?}");
 }
 
-/// Checks that a slice is what comes next, as much of it as the budget allows, byte for byte.
-pub(crate) fn check_slice(slice: &Slice, rest: &[&Entry], budget: ReadBudget, after: Seq) {
+/// How many events a turn looks at.
+fn turn(selection: &Selection) -> u64 {
+    (SCAN_EVENTS_MAX / selection.patterns.len().max(1)) as u64
+}
+
+/// Checks that a slice is what comes next, as much of it as the budget allows or
+/// the turn reaches, byte for byte.
+pub(crate) fn check_slice(slice: &Slice, rest: &[&Entry], budget: ReadBudget, turn_ends: Seq) {
     let given = slice.events.len();
     assert!(given > 0);
     assert_eq!(seqs(&slice.events), seqs_of(&rest[..given]));
@@ -259,7 +266,7 @@ pub(crate) fn check_slice(slice: &Slice, rest: &[&Entry], budget: ReadBudget, af
         return;
     };
     assert!(slice.has_more && slice.after < next.seq);
-    let is_scan_cut = slice.after.0 >= after.0 + SCAN_EVENTS_MAX;
+    let is_scan_cut = slice.after >= turn_ends;
     let would_fit = is_within(given + 1, bytes(&slice.events) + next.frame.len());
     assert!(!would_fit || is_scan_cut, "the budget was not used");
 }

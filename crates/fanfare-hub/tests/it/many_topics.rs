@@ -49,7 +49,7 @@ fn after(seq: u64) -> Start {
     }))
 }
 
-const DISTANCE: usize = SCAN_EVENTS_MAX as usize + 500;
+const DISTANCE: usize = SCAN_EVENTS_MAX + 500;
 
 /// Many topics, then one loud topic for longer than a turn looks, twice; then many again.
 fn loud_world() -> World {
