@@ -13,6 +13,7 @@ use tokio::time::{self, Instant};
 use crate::while_watched::WhileWatched;
 
 const TOPIC: &str = "playground/counter";
+/// The pace of a count that people can follow.
 const SECOND: Duration = Duration::from_secs(1);
 /// Ten counts and a half: the end of a stream never meets a count.
 const STREAM_AGE_MAX: Duration = Duration::from_millis(10_500);

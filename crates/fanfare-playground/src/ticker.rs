@@ -9,6 +9,7 @@ use tokio::time::{self, Instant};
 
 use crate::while_watched::WhileWatched;
 
+/// Slow enough to read, quick enough not to bore.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A stream of ticks. All its clients share one timer, and without
@@ -44,10 +45,14 @@ async fn tick(hub: Hub, topic: &'static str) {
     for count in 1_u64.. {
         seconds.tick().await;
         for event in events_of(count) {
-            if let Err(error) = hub.publish(topic, event).await {
-                tracing::warn!(target: "playground", %error, "{topic}: tick not published");
-            }
+            publish(&hub, topic, event).await;
         }
+    }
+}
+
+async fn publish(hub: &Hub, topic: &str, event: NewEvent) {
+    if let Err(error) = hub.publish(topic, event).await {
+        tracing::warn!(target: "playground", %error, "{topic}: tick not published");
     }
 }
 
