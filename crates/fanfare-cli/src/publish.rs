@@ -108,16 +108,17 @@ impl HubArg {
 
 /// A loss in words that say what to change.
 pub(crate) fn explain(loss: &Loss) -> String {
-    let Loss::Unreachable { address, cause } = loss else {
-        return loss.to_string();
-    };
-    let cause = match cause.kind() {
-        io::ErrorKind::ConnectionRefused => String::new(),
-        _ => format!(" ({cause})"),
-    };
-    format!(
-        "no hub answers at {address}{cause}: start one with `fanfare dev`, or name another with --server"
-    )
+    match loss {
+        Loss::Unreachable { address, cause }
+            if cause.kind() == io::ErrorKind::ConnectionRefused =>
+        {
+            format!(
+                "no hub answers at {address}: start one with `fanfare dev`, or name another with --server"
+            )
+        }
+        Loss::Unreachable { address, cause } => format!("no connection to {address}: {cause}"),
+        loss => loss.to_string(),
+    }
 }
 
 impl Publish {
