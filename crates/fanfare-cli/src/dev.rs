@@ -6,15 +6,12 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use clap::Args;
 use fanfare::{Cors, Server};
-use fanfare_playground::Playground;
+use fanfare_playground::{MOUNT, Playground};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
 use crate::options::{HubOptions, listen, stop_signal};
 use crate::tls::{self, TlsFiles};
-
-/// Where the pages of the playground are.
-const PLAYGROUND: &str = "/-/playground/";
 
 /// Run an open hub with its playground on this machine
 ///
@@ -77,8 +74,8 @@ impl Dev {
         let playground = Playground::new(hub.clone()).tls_origin(tls_origin);
         let server = Server::new(hub)
             .cors(Cors::AnyOrigin)
-            .mount(PLAYGROUND, playground)
-            .home(PLAYGROUND);
+            .mount(MOUNT, playground)
+            .home(MOUNT);
         let mut listeners = vec![doors.main];
         listeners.extend(doors.twin.map(|(listener, tls)| (listener, Some(tls))));
         server.serve_all(listeners, stop).await;
@@ -142,7 +139,7 @@ fn greet(url: &str) {
     let insecure = if url.starts_with("https") { " -k" } else { "" };
     println!(
         "
-  Playground   {url}{PLAYGROUND}
+  Playground   {url}{MOUNT}
   Subscribe    curl{insecure} -N {url}/chat
   Publish      curl{insecure} -d 'Hello, world' {url}/chat
 
