@@ -5,14 +5,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanfare_hub::Hub;
+use fanfare_hub::{Hub, Publication, PublishError, Receipt};
+use http::HeaderValue;
+use http::header::HOST;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::body::{Request, Response};
 use crate::clock;
 use crate::cors::Cors;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OpenStream};
+use crate::problem::Problem;
 use crate::routes;
 
 /// A response that is on its way.
@@ -50,13 +55,25 @@ pub struct Settings {
 pub struct App {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
+    /// What the connection below holds while it is open, which a WebSocket goes on to hold.
+    place: Option<Arc<Place>>,
+}
+
+/// One connection among those there may be, and one more in the count.
+pub(crate) struct Place {
+    pub(crate) _permit: OwnedSemaphorePermit,
+    pub(crate) _open: OpenStream,
 }
 
 struct Shared {
     hub: Hub,
     metrics: Metrics,
     started: Instant,
-    /// Cancelled when streams and idle connections shall end.
+    /// Cancelled when nothing more is taken in: no publish, and no request on an idle connection.
+    stop: CancellationToken,
+    /// Publishes in flight: what streams are kept open for, so that they see it.
+    publishes: TaskTracker,
+    /// Cancelled when streams shall end.
     drain: CancellationToken,
     /// Connections, HTTP/2 streams and WebSockets: what a stop waits for.
     tasks: TaskTracker,
@@ -77,11 +94,22 @@ impl App {
                 metrics: Metrics::new(&hub),
                 hub,
                 started: Instant::now(),
+                stop: CancellationToken::new(),
+                publishes: TaskTracker::new(),
                 drain,
                 tasks,
                 abort: CancellationToken::new(),
             }),
             settings: Arc::new(settings),
+            place: None,
+        }
+    }
+
+    /// The same application on one connection.
+    pub(crate) fn at(&self, place: Place) -> Self {
+        Self {
+            place: Some(Arc::new(place)),
+            ..self.clone()
         }
     }
 
@@ -91,6 +119,7 @@ impl App {
         Self {
             shared: Arc::clone(&self.shared),
             settings: Arc::new(settings),
+            place: None,
         }
     }
 
@@ -114,7 +143,13 @@ impl App {
         self.shared.started.elapsed()
     }
 
-    /// Cancelled when streams and idle connections shall end.
+    /// Cancelled when nothing more is taken in: no connection, and no publish.
+    #[must_use]
+    pub fn stop_token(&self) -> &CancellationToken {
+        &self.shared.stop
+    }
+
+    /// Cancelled when streams shall end, once what was being published is stored.
     #[must_use]
     pub fn drain_token(&self) -> &CancellationToken {
         &self.shared.drain
@@ -136,28 +171,67 @@ impl App {
             .spawn(async move { abort.run_until_cancelled(task).await });
     }
 
+    /// Publishes, and counts what was stored.
+    ///
+    /// # Errors
+    /// Nothing was stored, and the error says why.
+    pub async fn publish(&self, publication: Publication) -> Result<Receipt, PublishError> {
+        let receipt = self.hub().publish(publication, clock::now()).await?;
+        if !receipt.is_replayed {
+            self.metrics().published(receipt.count);
+        }
+        Ok(receipt)
+    }
+
+    /// Lets a publish in, unless the hub is stopping. Streams are not ended while the token lives.
+    pub(crate) fn let_in(&self) -> Result<TaskTrackerToken, Problem> {
+        // Counted first, looked at afterwards: a stop that comes in between waits for it.
+        let token = self.shared.publishes.token();
+        if self.is_draining() {
+            return Err(Problem::draining());
+        }
+        Ok(token)
+    }
+
     /// Answers one request, as a server does.
     pub async fn answer(&self, mut request: Request) -> Response {
+        // HTTP/2 names the host in the URI (RFC 9113 8.3.1); CORS compares it with the origin.
+        if !request.headers().contains_key(HOST)
+            && let Some(authority) = request.uri().authority()
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            request.headers_mut().insert(HOST, host);
+        }
         request.extensions_mut().insert(self.clone());
         routes::answer(self, request).await
+    }
+
+    /// Answers a request that is refused before its route is looked for.
+    pub(crate) fn refuse(&self, problem: Problem) -> Response {
+        self.metrics().refused(problem.code());
+        problem.into_response()
     }
 
     /// Whether the hub is stopping.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.shared.drain.is_cancelled()
+        self.shared.stop.is_cancelled()
     }
 
-    /// Ends all streams with a spread `retry:`, lets requests in flight finish, and waits for both
-    /// no longer than the drain deadline.
+    /// Lets publishes in flight finish, then ends all streams with a spread `retry:`, and waits for
+    /// both no longer than the drain deadline.
     pub async fn drain(&self) {
-        self.shared.drain.cancel();
+        self.shared.stop.cancel();
+        self.shared.publishes.close();
         self.shared.tasks.close();
         let deadline = self.hub().limits().drain_deadline;
-        if tokio::time::timeout(deadline, self.shared.tasks.wait())
-            .await
-            .is_err()
-        {
+        let end = async {
+            // A publisher that is slow with its body leaves half of the time to the streams.
+            drop(tokio::time::timeout(deadline / 2, self.shared.publishes.wait()).await);
+            self.shared.drain.cancel();
+            self.shared.tasks.wait().await;
+        };
+        if tokio::time::timeout(deadline, end).await.is_err() {
             tracing::warn!(
                 open = self.shared.tasks.len(),
                 "drain deadline passed, closing the rest"
@@ -170,6 +244,7 @@ impl App {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.stop.cancel();
         self.drain.cancel();
     }
 }

@@ -4,10 +4,12 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::Version;
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderValue};
+use http::{HeaderMap, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -16,12 +18,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::body::{self, Response};
+use crate::problem::Problem;
 
 /// Why a connection ended before its time. Always the peer's trouble.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +36,7 @@ pub(super) enum ConnectionError {
     /// The peer broke the protocol, or was too slow for it.
     #[error("protocol: {0}")]
     Protocol(#[from] hyper::Error),
-    /// No handshake, or no first byte, in time.
+    /// No handshake, or no whole first request head, in time.
     #[error("nothing came in time")]
     Silent,
 }
@@ -43,14 +47,15 @@ pub(super) async fn run(
     socket: TcpStream,
     tls: Option<TlsAcceptor>,
 ) -> Result<(), ConnectionError> {
+    let opened = Instant::now();
     let limits = app.hub().limits();
     prepare(&socket, limits.peer_silence_max)?;
     let Some(tls) = tls else {
         let sniffed = tokio::time::timeout(limits.head_deadline, is_http2(&socket));
-        return match app.drain_token().clone().run_until_cancelled(sniffed).await {
+        return match app.stop_token().clone().run_until_cancelled(sniffed).await {
             None => Ok(()),
             Some(Err(_elapsed)) => Err(ConnectionError::Silent),
-            Some(Ok(is_http2)) => serve(app, socket, is_http2?).await,
+            Some(Ok(is_http2)) => serve(app, socket, is_http2?, opened).await,
         };
     };
     let handshake = tokio::time::timeout(limits.handshake_deadline, tls.accept(socket));
@@ -58,7 +63,7 @@ pub(super) async fn run(
         .await
         .map_err(|_elapsed| ConnectionError::Silent)??;
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    serve(app, stream, is_http2).await
+    serve(app, stream, is_http2, Instant::now()).await
 }
 
 /// Events are small and shall leave at once; a peer that is gone shall be noticed.
@@ -80,6 +85,10 @@ fn prepare(socket: &TcpStream, peer_silence_max: Duration) -> io::Result<()> {
 /// method starts with its first three characters, so that they decide.
 async fn is_http2(socket: &TcpStream) -> io::Result<bool> {
     const PREFACE_START: &[u8] = b"PRI";
+    /// Between two looks, at first and at most: a browser is not kept waiting, and a peer that says
+    /// no more does not keep the hub busy.
+    const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(320));
+    let mut pause = PAUSES.0;
     let mut start = [0; PREFACE_START.len()];
     loop {
         let len = socket.peek(&mut start).await?;
@@ -87,26 +96,36 @@ async fn is_http2(socket: &TcpStream) -> io::Result<bool> {
             return Ok(start == PREFACE_START);
         }
         // A first packet of one or two bytes; peeking again returns them at once.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(PAUSES.1);
     }
 }
 
 type ServiceAnswer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-async fn serve<S>(app: App, stream: S, is_http2: bool) -> Result<(), ConnectionError>
+async fn serve<S>(
+    app: App,
+    stream: S,
+    is_http2: bool,
+    opened: Instant,
+) -> Result<(), ConnectionError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let io = TokioIo::new(stream);
     let limits = app.hub().limits().clone();
-    let drain = app.drain_token().clone();
+    let stop = app.stop_token().clone();
     let executor = TrackedExecutor {
         tasks: app.tasks().clone(),
         abort: app.abort_token().clone(),
     };
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let silence = silence(Arc::clone(&has_asked), opened + limits.head_deadline);
     // Boxed, because the compiler cannot prove the plain future `Send` for every lifetime in it.
-    let service =
-        service_fn(move |request| -> ServiceAnswer { Box::pin(respond(app.clone(), request)) });
+    let service = service_fn(move |request| -> ServiceAnswer {
+        has_asked.store(true, Ordering::Relaxed);
+        Box::pin(respond(app.clone(), request))
+    });
     if is_http2 {
         let connection = http2::Builder::new(executor)
             .timer(TokioTimer::new())
@@ -116,12 +135,8 @@ where
             .keep_alive_interval(limits.peer_silence_max / 2)
             .keep_alive_timeout(limits.peer_silence_max / 2)
             .serve_connection(io, service);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            result = connection.as_mut() => return Ok(result?),
-            () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        return Ok(connection.await?);
+        let wind_down = http2::Connection::graceful_shutdown;
+        return to_its_end(connection, wind_down, silence, stop).await;
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -130,17 +145,47 @@ where
         .max_buf_size(limits.head_bytes_max)
         .serve_connection(io, service)
         .with_upgrades();
+    let wind_down = http1::UpgradeableConnection::graceful_shutdown;
+    to_its_end(connection, wind_down, silence, stop).await
+}
+
+/// Resolves at the deadline when no request has come until then. hyper bounds the time of an
+/// HTTP/1 head; this also covers what it leaves open: an HTTP/2 preface or head that never ends, and
+/// a connection on which no stream is ever opened.
+async fn silence(has_asked: Arc<AtomicBool>, deadline: Instant) {
+    tokio::time::sleep_until(deadline).await;
+    if has_asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Runs a connection until it is over, silent for too long, or told to end because the hub stops.
+async fn to_its_end<C>(
+    connection: C,
+    wind_down: fn(Pin<&mut C>),
+    silence: impl Future<Output = ()>,
+    stop: CancellationToken,
+) -> Result<(), ConnectionError>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
-        () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = silence => return Err(ConnectionError::Silent),
+        () = stop.cancelled() => wind_down(connection.as_mut()),
     }
     Ok(connection.await?)
 }
 
 async fn respond(app: App, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
     let version = request.version();
-    let mut response = app.answer(request.map(body::boxed)).await;
+    let mut response = if version == Version::HTTP_11 && !names_one_host(request.headers()) {
+        let detail = "a request of HTTP/1.1 names its host, once (RFC 9112 3.2)";
+        app.refuse(Problem::bad("bad_header", detail))
+    } else {
+        app.answer(request.map(body::boxed)).await
+    };
     if app.is_draining() && version <= Version::HTTP_11 {
         // A header of HTTP/1 only (RFC 9113 8.2.2).
         let headers = response.headers_mut();
@@ -149,6 +194,12 @@ async fn respond(app: App, request: hyper::Request<Incoming>) -> Result<Response
             .or_insert(HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Whether it is clear whom the request is meant for. hyper does not look; two hosts, or none, are
+/// what makes proxies and servers disagree.
+fn names_one_host(headers: &HeaderMap) -> bool {
+    headers.get_all(HOST).iter().count() == 1
 }
 
 /// Runs the streams of HTTP/2 connections where a stop waits for them.
