@@ -1,9 +1,12 @@
 //! POST: from a body to events in the log, whole or as it comes.
 
 use bytes::Bytes;
-use fanfare_hub::{EventId, IdempotencyKey, NewEvent, Publication, Receipt, TopicName};
+use fanfare_hub::{
+    EventId, IdempotencyKey, NewEvent, Publication, PublishError, Receipt, TopicName,
+};
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{StatusCode, Uri};
@@ -14,7 +17,6 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::body::{Body, Request, RequestBody, Response, broken, collect, timed_out};
-use crate::clock;
 use crate::ingest::{self, Ingest, Media};
 use crate::negotiate;
 use crate::problem::Problem;
@@ -23,6 +25,9 @@ use crate::subscribe::topic_path;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What a whole body is taken apart by; see [`Post::whole`].
+const INGEST_PIECE_BYTES: usize = 16 << 10;
 
 /// One POST.
 struct Post {
@@ -44,29 +49,30 @@ struct Stored {
 pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let post = Post::parse(app, &parts)?;
-    if app.is_draining() {
-        return Err(Problem::draining());
-    }
+    let _in_flight = app.let_in()?;
     let is_streamed = post.media != Media::Verbatim && body.size_hint().exact().is_none();
     let receipt = if is_streamed {
         post.stream(body).await?
     } else {
         post.whole(&parts.uri, body).await?
     };
-    if !receipt.is_replayed {
-        app.metrics().published(receipt.count);
-    }
     Ok(created(&post.topic, &receipt))
 }
 
 impl Post {
     fn parse(app: &App, parts: &Parts) -> Result<Self, Problem> {
         let headers = &parts.headers;
-        if headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|coding| coding != "identity")
-        {
-            let detail = "bodies are taken as they are: send the body without Content-Encoding";
+        // hyper takes off the chunks and leaves on what lies below them (RFC 9112 6.1).
+        let is_encoded = headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .any(|coding| coding != "identity")
+            || headers
+                .get_all(TRANSFER_ENCODING)
+                .iter()
+                .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if is_encoded {
+            let detail = "bodies are taken as they are: send the body without Content-Encoding, and chunked at most";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "unsupported_encoding", detail));
         }
@@ -92,7 +98,14 @@ impl Post {
         let mut events = Vec::new();
         if self.media != Media::Verbatim {
             let mut ingest = Ingest::new(self.media, self.query.clone(), limits);
-            ingest.feed(&bytes, &mut events)?;
+            // Two bytes can be an event, and an event costs fifty times that: what will be refused
+            // must not be taken apart to its end.
+            for piece in bytes.chunks(INGEST_PIECE_BYTES) {
+                ingest.feed(piece, &mut events)?;
+                if events.len() > limits.batch_events_max {
+                    return Err(PublishError::TooManyEvents(limits.batch_events_max).into());
+                }
+            }
             ingest.finish(&mut events)?;
         } else if !(bytes.is_empty() && self.query.ends_topic) {
             events.push(ingest::verbatim(bytes.into(), &self.query)?);
@@ -132,15 +145,15 @@ impl Post {
             stored.last = Some(receipt);
         }
         let count = stored.count;
-        let receipt = stored.last.ok_or(fanfare_hub::PublishError::NoEvent)?;
+        let receipt = stored.last.ok_or(PublishError::NoEvent)?;
         Ok(Receipt { count, ..receipt })
     }
 
     /// The next piece of a streamed body; `None` at its end.
     async fn next_piece(&self, body: &mut RequestBody) -> Result<Option<Bytes>, Problem> {
         let silence_max = self.app.hub().limits().body_silence_max;
-        let drain = self.app.drain_token();
-        let next = drain.run_until_cancelled(tokio::time::timeout(silence_max, body.frame()));
+        let stop = self.app.stop_token();
+        let next = stop.run_until_cancelled(tokio::time::timeout(silence_max, body.frame()));
         match next.await {
             None => Err(Problem::draining()),
             Some(Err(_elapsed)) => Err(timed_out(silence_max)),
@@ -156,7 +169,15 @@ impl Post {
             return Ok(());
         }
         if self.key.is_none() {
-            return stored.add(self.publish(events, false, None).await?);
+            // One piece of a body may have more events than a batch.
+            let batch_max = self.app.hub().limits().batch_events_max.max(1);
+            let mut rest = events;
+            while !rest.is_empty() {
+                let later = rest.split_off(rest.len().min(batch_max));
+                stored.add(self.publish(rest, false, None).await?)?;
+                rest = later;
+            }
+            return Ok(());
         }
         // Each event has its own key, so that a retry stores only what is missing wherever the
         // first attempt broke off.
@@ -185,7 +206,7 @@ impl Post {
             ends_topic,
             idempotency,
         };
-        Ok(self.app.hub().publish(publication, clock::now()).await?)
+        Ok(self.app.publish(publication).await?)
     }
 
     /// The key of one part of the body, with a digest of what it stands for.
@@ -232,10 +253,15 @@ impl Stored {
 }
 
 fn key(headers: &HeaderMap, bytes_max: usize) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
     match value.to_str() {
+        Ok(_) if values.next().is_some() => Err(Problem::bad(
+            "bad_header",
+            "there are two Idempotency-Key headers: send one",
+        )),
         Ok(key) if !key.is_empty() && key.len() <= bytes_max => Ok(Some(key.to_owned())),
         _ => {
             let detail = format!("Idempotency-Key is 1 to {bytes_max} visible ASCII characters");
