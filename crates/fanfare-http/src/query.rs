@@ -53,7 +53,7 @@ impl SubscribeQuery {
                     parsed.selectors.push(selector);
                 }
                 "history" => parsed.history = Some(history(&decode(value)?)?),
-                "limit" => parsed.limit = Some(number("limit", &decode(value)?)?),
+                "limit" => parsed.limit = Some(limit(&decode(value)?)?),
                 "last_event_id" | "lastEventId" | "lastEventID" => {
                     let value = percent_decode_str(value).decode_utf8_lossy();
                     parsed.last_event_id = Some(value.into_owned());
@@ -151,6 +151,17 @@ fn number(name: &str, text: &str) -> Result<u64, Problem> {
     number.ok_or_else(|| Problem::bad("bad_query", format!("{name} is not a number")))
 }
 
+fn limit(text: &str) -> Result<u64, Problem> {
+    match number("limit", text)? {
+        // A page without events would link to itself for ever.
+        0 => Err(Problem::bad(
+            "bad_query",
+            "limit is a number of events, 1 or more",
+        )),
+        limit => Ok(limit),
+    }
+}
+
 fn flag(name: &str, text: &str) -> Result<bool, Problem> {
     match text {
         "" | "1" | "true" => Ok(true),
@@ -218,7 +229,14 @@ mod tests {
 
     #[test]
     fn a_query_that_cannot_be_read_is_refused() {
-        for query in ["topic=", "topic=a%ff", "topic=a//b", "limit=x", "%ff=1"] {
+        for query in [
+            "topic=",
+            "topic=a%ff",
+            "topic=a//b",
+            "limit=x",
+            "limit=0",
+            "%ff=1",
+        ] {
             assert!(SubscribeQuery::parse(query, 9).is_err(), "{query}");
         }
         for query in [
