@@ -50,6 +50,13 @@ async fn route(app: &App, request: Request) -> Result<Response, Problem> {
         tracing::trace!(prefix, "mounted route");
         return Ok(route.call(request).await);
     }
+    // Meant for OPTIONS alone (RFC 9112 3.2.4); here it must not become a pattern.
+    if path == "*" {
+        return Err(Problem::bad(
+            "bad_topic",
+            "the path of a topic starts with a slash",
+        ));
+    }
     if path == "/" {
         return front_door(app, &request);
     }
