@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use crate::app::{App, Settings};
+use crate::app::{App, Place, Settings};
 
 /// How long to wait before accepting again when the process is out of descriptors. Connections
 /// close all the time; trying at once would only spin.
@@ -62,16 +62,24 @@ impl Server {
     ) {
         let tls = tls.map(TlsAcceptor::from);
         tokio::pin!(stop);
+        let mut is_in_trouble = false;
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, _)) => self.serve(socket, tls.clone()),
+                Ok((socket, _)) => {
+                    is_in_trouble = false;
+                    self.serve(socket, tls.clone());
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections, trying again");
+                    // Once, not with each try: whoever holds the descriptors must not fill the log.
+                    if !is_in_trouble {
+                        tracing::warn!(%error, "cannot accept connections, trying again");
+                    }
+                    is_in_trouble = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -90,15 +98,16 @@ impl Server {
             tracing::debug!("as many connections as may be, closing a new one");
             return;
         };
-        let app = self.app.clone();
-        let open = app.metrics().open_connection();
+        let app = self.app.at(Place {
+            _permit: permit,
+            _open: self.app.metrics().open_connection(),
+        });
         self.app.tasks().spawn(async move {
             let abort = app.abort_token().clone();
             let connection = connection::run(app, socket, tls);
             if let Some(Err(error)) = abort.run_until_cancelled(connection).await {
                 tracing::debug!(%error, "connection ended");
             }
-            drop((permit, open));
         });
     }
 }
