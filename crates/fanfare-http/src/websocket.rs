@@ -127,13 +127,15 @@ where
 fn accept_key(request: &Request) -> Result<HeaderValue, Problem> {
     let headers = request.headers();
     let has = |name, token| has_token(headers, &name, token);
-    let key = headers.get(SEC_WEBSOCKET_KEY);
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let key = keys.next().filter(|key| is_key(key.as_bytes()));
+    let has_one_key = keys.next().is_none();
     let is_handshake = request.method() == Method::GET
         && has(UPGRADE, "websocket")
         && has(CONNECTION, "upgrade")
         && has(SEC_WEBSOCKET_VERSION, "13");
     match key {
-        Some(key) if is_handshake => {
+        Some(key) if is_handshake && has_one_key => {
             let accept = derive_accept_key(key.as_bytes());
             HeaderValue::from_str(&accept).map_err(|_never| Problem::bad("bad_upgrade", "bad key"))
         }
@@ -142,6 +144,13 @@ fn accept_key(request: &Request) -> Result<HeaderValue, Problem> {
             Err(Problem::bad("bad_upgrade", detail))
         }
     }
+}
+
+/// Whether this is the base64 of 16 bytes: 22 characters, and two that fill up.
+fn is_key(key: &[u8]) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = key.strip_suffix(b"==");
+    digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_base64))
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {

@@ -4,9 +4,10 @@ use std::future::{pending, poll_fn};
 
 use bytes::Bytes;
 use fanfare_hub::{Cursor, EventType, NewEvent, Publication, ReadBudget, Step, TopicName};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
@@ -57,7 +58,7 @@ impl Session {
             Ok(reason) => reason,
             Err(error) => {
                 tracing::debug!(%error, "websocket ended");
-                return;
+                fault(&error)
             }
         };
         if let Some((code, reason)) = close {
@@ -116,6 +117,12 @@ impl Session {
                 },
                 _ = heartbeat.tick() => socket.send(Message::Ping(Bytes::new())).await?,
                 () = drain.cancelled() => {
+                    // What was published is sent before the socket is closed.
+                    while let Some(step) = next_step(cursor.as_deref_mut(), budget).now_or_never() {
+                        if !self.tell(socket, step).await? {
+                            break;
+                        }
+                    }
                     return Ok(Some((CloseCode::Away, "the hub is stopping")));
                 }
             }
@@ -193,9 +200,20 @@ impl Session {
             ends_topic: false,
             idempotency: None,
         };
-        let receipt = self.app.hub().publish(publication, clock::now()).await?;
-        self.app.metrics().published(receipt.count);
+        let _in_flight = self.app.let_in()?;
+        let receipt = self.app.publish(publication).await?;
         Ok(receipt_json(&topic, &receipt))
+    }
+}
+
+/// What a client is told that broke the protocol (RFC 6455 7.4.1); nothing when it is gone.
+fn fault(error: &Error) -> Option<(CloseCode, &'static str)> {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some((CloseCode::Protocol, "this breaks RFC 6455")),
+        Error::Capacity(_) => Some((CloseCode::Size, "the frame is too large")),
+        Error::Utf8(_) => Some((CloseCode::Invalid, "the text is not UTF-8")),
+        _ => None,
     }
 }
 
