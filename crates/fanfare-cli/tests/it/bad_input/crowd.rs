@@ -1,0 +1,222 @@
+//! Many connections at once: abandoned, half closed, reset, more than there are descriptors for, and
+//! readers that do not read.
+
+use std::net::{Shutdown, TcpStream};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::hub::Hub;
+use super::report::Trial;
+use super::wire::{read_answer, read_to_end, send};
+use super::{request, wire};
+
+/// The neighbours' two connections, and the one that asks.
+const BASELINE: i64 = 3;
+/// How long the hub may take to notice what happened on loopback.
+const NOTICE: Duration = Duration::from_secs(10);
+/// How long the processor is watched.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Hangs up with a reset: the kernel sends one when there is something that nobody read.
+fn reset(socket: TcpStream) {
+    let mut byte = [0];
+    while socket.peek(&mut byte).unwrap() == 0 {}
+    drop(socket);
+}
+
+/// The share of one processor that the hub uses while nothing changes.
+fn cpu_share(hub: &Hub) -> f64 {
+    let (before, start) = (hub.cpu(), Instant::now());
+    // There is no condition to wait for: this is the time that is measured.
+    while start.elapsed() < WATCH {
+        thread::park_timeout(WATCH);
+    }
+    (hub.cpu() - before).as_secs_f64() / start.elapsed().as_secs_f64()
+}
+
+#[test]
+fn abandoned_connections_leave_nothing_behind() {
+    let trial = Trial::at("crowd");
+    trial.case("500 connections, opened and abandoned", |hub| {
+        let sockets: Vec<_> = (0..500).map(|_| hub.connect()).collect();
+        drop(sockets);
+        freed(hub)
+    });
+    trial.case("500 half heads, abandoned", |hub| {
+        for _ in 0..500 {
+            send(&mut hub.connect(), b"POST /a HTTP/1.1\r\nHo");
+        }
+        freed(hub)
+    });
+    trial.case("500 half bodies, abandoned", |hub| {
+        for _ in 0..500 {
+            send(
+                &mut hub.connect(),
+                b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+            );
+        }
+        freed(hub)
+    });
+    trial.case("500 streams, reset", |hub| {
+        for _ in 0..500 {
+            let mut socket = hub.connect();
+            send(&mut socket, &request("GET", "/a", "", b""));
+            reset(socket);
+        }
+        let took = hub.await_metric("fanfare_streams", 1, NOTICE);
+        format!(
+            "streams closed after {} ms, {}",
+            took.as_millis(),
+            freed(hub)
+        )
+    });
+    trial.end(24 << 10, &[]);
+}
+
+/// Waits until only the neighbours are connected.
+fn freed(hub: &Hub) -> String {
+    let took = hub.await_metric("fanfare_connections", BASELINE, NOTICE);
+    format!("freed after {} ms", took.as_millis())
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_body_stores_nothing_that_was_not_whole() {
+    let trial = Trial::at("crowd");
+    let go_on = "100 Continue";
+    trial.case("a reset in a whole body", |hub| {
+        let mut socket = hub.connect();
+        // The answer that is left unread turns the hang-up into a reset.
+        send(
+            &mut socket,
+            &request(
+                "POST",
+                "/reset",
+                "Expect: 100-continue\r\nContent-Length: 9\r\n",
+                b"",
+            ),
+        );
+        send(&mut socket, b"half");
+        reset(socket);
+        freed(hub)
+    });
+    trial.case("a reset in a stream of blocks, after one", |hub| {
+        let lines = "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n";
+        let mut socket = hub.connect();
+        send(&mut socket, &request("POST", "/piped", lines, b""));
+        send(&mut socket, b"15\r\ndata: 1\n\ndata: half of\r\n");
+        reset(socket);
+        freed(hub)
+    });
+    assert_eq!(
+        trial.hub.events("piped").len(),
+        1,
+        "what was whole before {go_on} broke off"
+    );
+    trial.end(16 << 10, &[("piped", 1)]);
+}
+
+#[test]
+fn half_closed_peers_are_served_or_hung_up_on_and_cost_no_processor_time() {
+    let trial = Trial::at("crowd");
+    let answer = trial.case("a POST, then half a hang-up", |hub| {
+        let mut socket = hub.connect();
+        send(&mut socket, &request("POST", "/half", "", b"x"));
+        socket.shutdown(Shutdown::Write).unwrap();
+        read_answer(&mut socket).as_text()
+    });
+    assert_eq!(answer, "201");
+    let mut sockets: Vec<_> = (0..200).map(|_| trial.hub.connect()).collect();
+    for socket in &mut sockets {
+        send(socket, &request("GET", "/half", "", b""));
+        assert_eq!(read_answer(socket).status, 200);
+        socket.shutdown(Shutdown::Write).unwrap();
+    }
+    let answer = trial.case("200 streams with half a hang-up", |hub| {
+        for socket in &mut sockets {
+            read_to_end(socket);
+        }
+        let share = cpu_share(hub);
+        assert!(share < 0.2, "{share} of a processor");
+        format!("closed, {:.0} % of a processor", 100.0 * share)
+    });
+    assert!(answer.starts_with("closed"));
+    trial.end(16 << 10, &[("half", 1)]);
+}
+
+#[test]
+fn peers_that_wait_in_the_preface_cost_no_processor_time() {
+    let trial = Trial::at("crowd");
+    let mut sockets: Vec<_> = (0..500).map(|_| trial.hub.connect()).collect();
+    for socket in &mut sockets {
+        send(socket, b"P");
+    }
+    trial.case("500 times P, and then nothing", |hub| {
+        let share = cpu_share(hub);
+        assert!(share < 0.3, "{share} of a processor");
+        format!("{:.0} % of a processor", 100.0 * share)
+    });
+    drop(sockets);
+    trial.end(24 << 10, &[]);
+}
+
+#[test]
+fn out_of_descriptors_is_waited_out_without_spinning() {
+    let mut command = Command::new("sh");
+    let script = "ulimit -n 256 && exec \"$0\" \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_fanfare")]);
+    command.args("dev --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --quiet".split(' '));
+    let trial = Trial::of("descriptors", Hub::start(command));
+    let sockets: Vec<_> = (0..400).map(|_| trial.hub.connect()).collect();
+    trial.case("400 connections with 256 descriptors", |hub| {
+        let share = cpu_share(hub);
+        assert!(share < 0.2, "{share} of a processor");
+        let lines = hub.log().matches("cannot accept").count();
+        assert_eq!(lines, 1, "the log is not filled");
+        format!("{:.0} % of a processor, {lines} line of log", 100.0 * share)
+    });
+    drop(sockets);
+    trial.case("the same connections closed", |hub| {
+        let start = Instant::now();
+        let mut socket = wire::connect(hub.plain);
+        send(&mut socket, &request("GET", "/-/health/ready", "", b""));
+        assert_eq!(read_answer(&mut socket).status, 200);
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        format!("200 after {} ms", took.as_millis())
+    });
+    trial.end(16 << 10, &[]);
+}
+
+/// A slow reader is a cursor: what it does not read is held once, if at all.
+#[test]
+fn readers_that_never_read_cost_a_cursor_and_no_queue() {
+    const READERS: usize = 200;
+    const EVENT_BYTES: usize = 20_000;
+    let hub = Hub::dev(&["--history-bytes", "4000000"]);
+    let trial = Trial::of("slow readers", hub);
+    let mut readers: Vec<_> = (0..READERS).map(|_| trial.hub.connect()).collect();
+    for socket in &mut readers {
+        send(socket, &request("GET", "/flood", "", b""));
+        assert_eq!(read_answer(socket).status, 200);
+    }
+    let body = vec![b'x'; EVENT_BYTES];
+    trial.case("20 MB of events, 200 subscribers that do not read", |hub| {
+        let mut publisher = hub.connect();
+        let start = Instant::now();
+        for _ in 0..20_000_000 / EVENT_BYTES {
+            send(&mut publisher, &request("POST", "/flood", "", &body));
+            assert_eq!(read_answer(&mut publisher).status, 201);
+        }
+        format!("all acknowledged in {:.1} s", start.elapsed().as_secs_f64())
+    });
+    // A queue of 20 MB for each would be 4 GB. What there is: the history, and for each reader one
+    // turn of 64 KiB in the hands of the connection.
+    assert!(trial.grown_kib() < 48 << 10, "{} KiB", trial.grown_kib());
+    trial.case("the same subscribers, gone", |hub| {
+        drop(readers);
+        let took = hub.await_metric("fanfare_streams", 1, NOTICE);
+        format!("freed after {} ms", took.as_millis())
+    });
+    trial.end_trimmed(48 << 10);
+}

@@ -1,0 +1,14 @@
+//! The binary as others see it: a process, its sockets and its output.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod bad_input;
+mod discretion;
+mod program;
+mod publish;
+mod relay;
+mod subscribe;
