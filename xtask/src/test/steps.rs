@@ -124,7 +124,7 @@ fn clippy() -> Result<Outcome> {
 }
 
 fn unit() -> Result<Outcome> {
-    cargo("test --workspace --all-targets")
+    cargo("test --workspace --all-targets --no-fail-fast")
 }
 
 fn doctest() -> Result<Outcome> {
