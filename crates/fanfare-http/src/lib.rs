@@ -4,12 +4,12 @@
 //!
 //! - [`server`]: sockets, TLS, connections, and how they end;
 //! - [`app`]: what all requests share;
-//! - [`routes`]: which request goes where;
-//! - [`publish`] and [`ingest`]: POST, for whole bodies and for streams;
-//! - [`subscribe`], [`negotiate`] and [`query`]: GET, and what it asks for;
-//! - [`stream`] and [`envelope`]: a cursor as a response body, in both its forms;
-//! - [`page`] and [`websocket`]: the other two forms;
-//! - [`own`] and [`metrics`]: health, what the hub tells of itself;
+//! - `routes`: which request goes where;
+//! - `publish` and `ingest`: POST, for whole bodies and for streams;
+//! - `subscribe`, `negotiate` and `query`: GET, and what it asks for;
+//! - [`stream`] and `envelope`: a cursor as a response body, in both its forms;
+//! - `page` and [`websocket`]: the other two forms;
+//! - `own` and `metrics`: health, what the hub tells of itself;
 //! - [`cors`], [`problem`], [`body`], [`clock`]: what they all use.
 
 pub mod app;
