@@ -1,5 +1,6 @@
 //! Feeds any bytes in any chunks to the decoder and compares with the oracle of the crate's tests.
-//! The first byte of the input sets the size limit, the second the chunk size, the rest is the stream.
+//! The first byte of the input sets the size limit, the second the chunk size, the rest is the
+//! stream.
 #![no_main]
 
 use fanfare_sse::{Decoder, MAX_EVENT_BYTES_DEFAULT};
@@ -14,9 +15,15 @@ mod seen;
 const CUT_EVERYWHERE_BYTES: usize = 64;
 
 fuzz_target!(|input: &[u8]| {
-    let [limit, chunk_bytes, stream @ ..] = input else { return };
+    let [limit, chunk_bytes, stream @ ..] = input else {
+        return;
+    };
     same_in_any_chunks(stream, usize::from(*chunk_bytes).max(1));
-    same_under_a_limit(stream, usize::from(*limit), usize::from(*chunk_bytes).max(1));
+    same_under_a_limit(
+        stream,
+        usize::from(*limit),
+        usize::from(*chunk_bytes).max(1),
+    );
 });
 
 fn same_in_any_chunks(stream: &[u8], chunk_bytes: usize) {

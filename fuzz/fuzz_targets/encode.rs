@@ -16,10 +16,18 @@ fuzz_target!(|input: &str| {
     let commented = encode_comment(comment, &mut wire);
     assert_eq!(commented, check_field(comment));
     assert_eq!(wire.is_empty(), commented.is_err());
-    let block = Block { id: Some(id), event: Some(event), data: Some(data), retry: None };
+    let block = Block {
+        id: Some(id),
+        event: Some(event),
+        data: Some(data),
+        retry: None,
+    };
     let before = wire.len();
     let encoded = encode(&block, &mut wire);
-    assert_eq!(encoded.is_ok(), check_field(event).is_ok() && check_field(id).is_ok());
+    assert_eq!(
+        encoded.is_ok(),
+        check_field(event).is_ok() && check_field(id).is_ok()
+    );
     if encoded.is_err() {
         assert_eq!(wire.len(), before, "a refused block leaves no bytes");
         return;

@@ -1,5 +1,5 @@
-//! The decoders under test, each behind the same function and each given the cheapest input that its
-//! interface takes: plain slices, or `Bytes` over static memory, which cost no reference count.
+//! The decoders under test, each behind the same function and each given the cheapest input that
+//! its interface takes: plain slices, or `Bytes` over static memory, which cost no reference count.
 
 use std::convert::Infallible;
 

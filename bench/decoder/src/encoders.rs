@@ -1,8 +1,10 @@
 //! How fast blocks are written; `sse-stream` is the one peer with an encoder.
 
-use std::{hint::black_box, time::Instant};
+use std::hint::black_box;
 
 use fanfare_sse::Block;
+
+use crate::clock::CpuTime;
 
 /// Blocks written for one measurement.
 const BLOCKS: usize = 2000;
@@ -52,9 +54,9 @@ fn sse_stream_block(data: &str) {
 }
 
 fn nanoseconds(write: impl Fn()) -> f64 {
-    let start = Instant::now();
+    let start = CpuTime::now();
     for _ in 0..BLOCKS {
         write();
     }
-    start.elapsed().as_secs_f64() * 1e9 / BLOCKS as f64
+    start.elapsed_seconds() * 1e9 / BLOCKS as f64
 }

@@ -1,24 +1,26 @@
-//! Compares decoders of `text/event-stream` in one run: rounds are interleaved, so that whatever else
-//! the machine does hits all of them, and the median of the rounds is printed.
+//! Compares decoders of `text/event-stream` in one run: rounds are interleaved, so that whatever
+//! else the machine does hits all of them, and the median of the rounds is printed.
 //!
-//! `cargo run --release --manifest-path bench/decoder/Cargo.toml` prints the tables; `-- ROUNDS FILTER`
-//! changes the number of rounds, or keeps only the inputs whose name holds the filter.
+//! `cargo run --release --manifest-path bench/decoder/Cargo.toml` prints the tables; `-- ROUNDS
+//! FILTER` changes the number of rounds, or keeps only the inputs whose name holds the filter.
 
+mod clock;
 mod encoders;
 
-use std::{env, hint::black_box, process::Command, time::Instant};
+use std::{env, hint::black_box, process::Command};
 
+use clock::CpuTime;
 use decoder_bench::{
     decoders::{ALL, Decode},
     inputs::{self, Input},
 };
 
-const ROUNDS_DEFAULT: usize = 21;
+const ROUNDS_DEFAULT: usize = 51;
 /// Rounds of a decoder that needs long for the stream once: time by the square needs no fine clock.
 const ROUNDS_OF_SLOW: usize = 3;
 const SLOW_SECONDS: f64 = 0.25;
 /// One measurement repeats the stream until it took about this long, far above the clock's grain.
-const MEASUREMENT_SECONDS: f64 = 0.004;
+const MEASUREMENT_SECONDS: f64 = 0.001;
 
 fn main() {
     let mut args = env::args().skip(1);
@@ -98,12 +100,12 @@ fn compare(input: &Input, chunk_bytes: usize, rounds: usize) -> Vec<String> {
 /// Checks that the decoder finds what it must, and says how often to repeat it for one measurement;
 /// zero stands for a slow one.
 fn repeats(decode: Decode, input: &Input, chunk_bytes: usize) -> Result<usize, String> {
-    let start = Instant::now();
+    let start = CpuTime::now();
     let found = decode(input.stream, chunk_bytes)?;
     if found != input.expected {
         return Err(format!("wrong: {found:?}"));
     }
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = start.elapsed_seconds();
     Ok(if seconds > SLOW_SECONDS {
         0
     } else {
@@ -112,11 +114,11 @@ fn repeats(decode: Decode, input: &Input, chunk_bytes: usize) -> Result<usize, S
 }
 
 fn speed(decode: Decode, input: &Input, chunk_bytes: usize, repeats: usize) -> f64 {
-    let start = Instant::now();
+    let start = CpuTime::now();
     for _ in 0..repeats {
         black_box(decode(black_box(input.stream), black_box(chunk_bytes)).ok());
     }
-    (input.stream.len() * repeats) as f64 / 1e6 / start.elapsed().as_secs_f64()
+    (input.stream.len() * repeats) as f64 / 1e6 / start.elapsed_seconds()
 }
 
 fn median(speeds: &mut [f64]) -> f64 {

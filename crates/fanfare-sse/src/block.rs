@@ -1,13 +1,13 @@
-//! The fields of the block that is being read, as far as they had to leave the chunk they came in.
-
-use std::{borrow::Cow, str};
+//! What of the open block does not lie in the chunk any more, or never did.
 
 /// Capacity that a buffer keeps for the next event; what a rare larger event needed is given back.
 const KEPT_BYTES: usize = 256 * 1024;
 
-/// What is known of the open block, in buffers of our own.
+/// The open block, in buffers of our own.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Block {
+    /// Whether anything here is not as new.
+    pub(crate) is_begun: bool,
     /// The data lines so far, joined by LF, not yet checked to be UTF-8.
     pub(crate) data: Vec<u8>,
     /// Whether a data line was seen; an empty one makes an event too.
@@ -20,47 +20,47 @@ pub(crate) struct Block {
     pub(crate) has_id: bool,
     /// The reconnection time that the block itself carries, in milliseconds.
     pub(crate) retry: Option<u64>,
-    /// Bytes of data and event type seen, the measure of the size limit.
+    /// Bytes of data and event type seen; above the limit, the block fires no event.
     pub(crate) bytes: usize,
-    /// Whether the limit is exceeded, so that data and event type are dropped up to the blank line.
-    pub(crate) is_too_large: bool,
 }
 
 impl Block {
-    /// Begins a data line; its value follows, whole or in pieces.
-    pub(crate) fn begin_data_line(&mut self) {
+    /// Appends one data line.
+    pub(crate) fn push_data(&mut self, line: &[u8]) {
         if self.has_data {
             self.data.push(b'\n');
         }
+        self.data.extend_from_slice(line);
         self.has_data = true;
+        self.is_begun = true;
     }
 
-    pub(crate) fn set_event(&mut self, value: &[u8]) {
-        refill(&mut self.event, value);
+    /// Sets the event type.
+    pub(crate) fn set_event(&mut self, event: &[u8]) {
+        event.clone_into(&mut self.event);
+        self.is_begun = true;
     }
 
-    pub(crate) fn set_id(&mut self, value: &[u8]) {
-        refill(&mut self.id, value);
+    /// Sets the id.
+    pub(crate) fn set_id(&mut self, id: &[u8]) {
+        id.clone_into(&mut self.id);
         self.has_id = true;
-    }
-
-    /// Drops data and event type and remembers that the block is too large.
-    pub(crate) fn give_up(&mut self) {
-        self.is_too_large = true;
-        self.data = Vec::new();
-        self.event = Vec::new();
+        self.is_begun = true;
     }
 
     /// Empties the block for the next one.
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        empty(&mut self.data);
-        empty(&mut self.event);
-        empty(&mut self.id);
-        self.has_data = false;
-        self.has_id = false;
-        self.retry = None;
         self.bytes = 0;
-        self.is_too_large = false;
+        if self.is_begun {
+            self.is_begun = false;
+            self.has_data = false;
+            self.has_id = false;
+            self.retry = None;
+            empty(&mut self.data);
+            empty(&mut self.event);
+            empty(&mut self.id);
+        }
     }
 }
 
@@ -71,18 +71,4 @@ pub(crate) fn empty(buffer: &mut Vec<u8>) {
         *buffer = Vec::new();
     }
     buffer.clear();
-}
-
-fn refill(buffer: &mut Vec<u8>, value: &[u8]) {
-    buffer.clear();
-    buffer.extend_from_slice(value);
-}
-
-/// Reads bytes as UTF-8 and says whether bytes had to be replaced by U+FFFD.
-#[inline]
-pub(crate) fn text(bytes: &[u8]) -> (Cow<'_, str>, bool) {
-    match str::from_utf8(bytes) {
-        Ok(text) => (Cow::Borrowed(text), false),
-        Err(_) => (String::from_utf8_lossy(bytes), true),
-    }
 }

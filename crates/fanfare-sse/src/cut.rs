@@ -1,216 +1,117 @@
-//! Lines that are cut by the end of a chunk: where in the line the decoder stands, and how it goes on.
+//! Where one chunk ends and the next goes on: the byte order mark, CRLF, and lines that are cut.
 
-use std::mem;
+use crate::decode::{Decoded, Decoder};
+use crate::feed::Feed;
+use crate::line::{Field, PREFIX_BYTES_MAX, line_end};
 
-use crate::{
-    block::empty,
-    decode::{Decoded, Decoder},
-    line::{Field, line_end},
-};
-
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// Where in the stream, and in its line, the decoder stands between two chunks.
+/// Where the last chunk ended.
 ///
 /// ```text
-/// Mark --anything else--> Start --> Name --colon--> Space --> Value --break--> Start
-///   \--half a mark-------> Skipped <--unknown--/                                 ^
-///                             \-----------------break---------------------------/
-/// a break that is CR leads to AfterCr first, which swallows one LF
+/// Mark --the rest of it, or anything else--> Line --unknown name, too long--> Skipped
+///   \------------half a mark-------------------------------------------------^  |
+/// a break leads to Line again, one that is CR to AfterCr first <----------------/
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// At the start of the stream, after so many bytes of a byte order mark.
-    Mark(u8),
-    /// At the start of a line.
-    Start,
-    /// After a CR, which ended its line; a LF belongs to it (rule B4).
+    Mark(usize),
+    /// At the start of a line, or in the one whose start is kept.
+    Line,
+    /// After a CR, which ended its line; a LF belongs to it.
     AfterCr,
-    /// After so many bytes of what may become this field's name and colon.
-    Name(Field, u8),
-    /// After the colon; one space does not belong to the value (rule F2).
-    Space(Field),
-    /// Within the value.
-    Value(Field),
     /// Within a line that means nothing.
     Skipped,
 }
 
 impl Decoder {
-    /// Takes the start of a line whose end is not in the chunk; nothing is no line.
+    /// Passes a byte order mark, or the LF of a CRLF that was cut.
     #[inline]
-    pub(crate) fn begin_line(&mut self, part: &[u8], sink: &mut impl FnMut(Decoded<'_>)) {
-        let Some(first) = part.first() else { return };
-        self.place = match Field::beginning_with(*first) {
-            Some(field) => Place::Name(field, 0),
-            None => Place::Skipped,
+    fn begin<'r>(&mut self, chunk: &'r [u8]) -> &'r [u8] {
+        match (self.place, chunk) {
+            (Place::Line | Place::Skipped, _) | (_, []) => chunk,
+            (Place::Mark(seen), _) => self.pass_mark(seen, chunk),
+            (Place::AfterCr, _) => {
+                self.place = Place::Line;
+                chunk.strip_prefix(b"\n").unwrap_or(chunk)
+            }
+        }
+    }
+
+    /// Passes one byte order mark (rule B2).
+    fn pass_mark<'r>(&mut self, seen: usize, chunk: &'r [u8]) -> &'r [u8] {
+        let is_mark = chunk.first() == b"\xEF\xBB\xBF".get(seen);
+        self.place = match (is_mark, seen) {
+            (true, ..2) => Place::Mark(seen + 1),
+            (true, _) | (false, 0) => Place::Line,
+            // Half a mark begins a field name that nobody knows.
+            (false, _) => Place::Skipped,
         };
-        self.finish_line(part, sink);
+        self.begin(chunk.split_at(usize::from(is_mark)).1)
     }
 
-    /// Goes on with the line in which the last chunk ended; returns what lies behind it.
+    /// Steps over the line break at the start of `tail`.
     #[inline]
-    pub(crate) fn finish_line<'c>(
-        &mut self,
-        mut rest: &'c [u8],
-        sink: &mut impl FnMut(Decoded<'_>),
-    ) -> &'c [u8] {
-        while let [first, tail @ ..] = rest {
-            match self.place {
-                Place::Start => break,
-                Place::AfterCr => {
-                    self.place = Place::Start;
-                    return if *first == b'\n' { tail } else { rest };
-                }
-                Place::Mark(seen) => rest = self.mark(seen, rest),
-                Place::Name(field, seen) => rest = self.name(field, seen, rest, sink),
-                Place::Space(field) => {
-                    self.place = Place::Value(field);
-                    rest = if *first == b' ' { tail } else { rest };
-                }
-                Place::Value(field) => rest = self.value(field, rest, sink),
-                Place::Skipped => {
-                    let end = line_end(rest).unwrap_or(rest.len());
-                    rest = self.end_line(rest.split_at(end).1);
-                }
-            }
-        }
-        rest
-    }
-
-    /// Strips a byte order mark, which may come in pieces (rule B2).
-    fn mark<'c>(&mut self, seen: u8, rest: &'c [u8]) -> &'c [u8] {
-        let (expected, mark_rest) = BYTE_ORDER_MARK.split_at(usize::from(seen));
-        debug_assert_eq!(expected.len(), usize::from(seen));
-        match (rest, mark_rest) {
-            ([first, tail @ ..], [byte, mark_rest @ ..]) if first == byte => {
-                self.place = if mark_rest.is_empty() {
-                    Place::Start
-                } else {
-                    Place::Mark(seen + 1)
-                };
-                tail
-            }
-            _ => {
-                // Half a mark is the beginning of a field name that nobody knows.
-                self.place = if seen == 0 {
-                    Place::Start
-                } else {
-                    Place::Skipped
-                };
-                rest
-            }
-        }
-    }
-
-    /// Goes on with what may become the name of `field`.
-    fn name<'c>(
-        &mut self,
-        field: Field,
-        seen: u8,
-        rest: &'c [u8],
-        sink: &mut impl FnMut(Decoded<'_>),
-    ) -> &'c [u8] {
-        let (_, wanted) = field.prefix().split_at(usize::from(seen));
-        let same = wanted
-            .iter()
-            .zip(rest)
-            .take_while(|(wanted, byte)| wanted == byte)
-            .count();
-        let (_, tail) = rest.split_at(same);
-        if same == wanted.len() {
-            self.begin_value(field, sink);
-            return tail;
-        }
+    pub(crate) fn after_break<'r>(&mut self, tail: &'r [u8]) -> &'r [u8] {
         match tail {
-            [] => self.place = Place::Name(field, seen + same as u8),
-            // A name without a colon has an empty value (rule F3).
-            [b'\r' | b'\n', ..] if same + 1 == wanted.len() => {
-                self.begin_value(field, sink);
-                self.finish_value(field, sink);
-                return self.end_line(tail);
+            // The line ends now; waiting for a LF would delay its event (rule B4).
+            [b'\r'] => {
+                self.place = Place::AfterCr;
+                &[]
             }
-            _ => self.place = Place::Skipped,
-        }
-        tail
-    }
-
-    fn begin_value(&mut self, field: Field, sink: &mut impl FnMut(Decoded<'_>)) {
-        self.place = Place::Space(field);
-        match field {
-            Field::Data if self.admit(usize::from(self.block.has_data), sink) => {
-                self.is_between_blocks = false;
-                self.block.begin_data_line();
-            }
-            Field::Comment if !self.has_comments => self.place = Place::Skipped,
-            _ => {}
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+            [] => tail,
         }
     }
 
-    /// Takes as much of the value as there is.
+    /// Tells whether a line that begins like this may be handed out or kept.
+    fn may_mean_something(&self, cut: &[u8], piece: &[u8]) -> bool {
+        let mut line = cut.iter().chain(piece);
+        match line.next().map(|first| Field::beginning_with(*first)) {
+            None => true,
+            Some(None) => false,
+            Some(Some((Field::Comment, _))) => self.has_comments,
+            Some(Some((_, prefix))) => line.zip(&prefix[1..]).all(|(byte, same)| byte == same),
+        }
+    }
+}
+
+impl<S: FnMut(Decoded<'_>)> Feed<'_, '_, S> {
+    /// Completes the line that the last chunk cut, if it did, and returns what lies behind it;
+    /// `None` if it goes on.
     #[inline]
-    fn value<'c>(
-        &mut self,
-        field: Field,
-        rest: &'c [u8],
-        sink: &mut impl FnMut(Decoded<'_>),
-    ) -> &'c [u8] {
+    pub(crate) fn finish<'r>(&mut self, cut: &mut Vec<u8>, chunk: &'r [u8]) -> Option<&'r [u8]> {
+        let rest = self.decoder.begin(chunk);
+        let is_skipped = self.decoder.place == Place::Skipped;
+        if cut.is_empty() && !is_skipped {
+            return Some(rest);
+        }
         let end = line_end(rest);
         let (piece, tail) = rest.split_at(end.unwrap_or(rest.len()));
-        if !self.piece(field, piece, sink) {
-            self.place = Place::Skipped;
-        } else if end.is_some() {
-            self.finish_value(field, sink);
-            return self.end_line(tail);
+        if !is_skipped {
+            self.keep(cut, piece);
         }
-        tail
+        end?;
+        self.decoder.place = Place::Line;
+        Some(self.decoder.after_break(tail))
     }
 
-    /// Takes a piece of an unfinished value; says whether the rest of the value is wanted.
+    /// Keeps a piece of a cut line, unless the line is unknown or too long: then it is dropped.
     #[inline]
-    fn piece(&mut self, field: Field, piece: &[u8], sink: &mut impl FnMut(Decoded<'_>)) -> bool {
-        let held = self.unfinished.len() + piece.len();
-        let (fits, buffer) = match field {
-            Field::Data => (self.admit(piece.len(), sink), &mut self.block.data),
-            Field::Event => (self.admit(piece.len(), sink), &mut self.unfinished),
-            Field::Id => (self.admit_id(held, sink), &mut self.unfinished),
-            Field::Retry | Field::Comment => (held <= self.max_event_bytes, &mut self.unfinished),
-        };
-        if fits {
-            buffer.extend_from_slice(piece);
+    pub(crate) fn keep(&mut self, cut: &mut Vec<u8>, piece: &[u8]) {
+        // What is longer than this has a value above the limit, whatever its name.
+        let max_event_bytes = self.decoder.max_event_bytes;
+        let cut_bytes_max = max_event_bytes.saturating_add(PREFIX_BYTES_MAX);
+        let room = cut_bytes_max.saturating_sub(cut.len());
+        if cut.len() < PREFIX_BYTES_MAX && !self.decoder.may_mean_something(cut, piece) {
+            self.decoder.place = Place::Skipped;
+            cut.clear();
+        } else if piece.len() > room {
+            self.decoder.place = Place::Skipped;
+            cut.extend_from_slice(piece.split_at(room).0);
+            Feed::new(self.decoder, self.sink).line(cut);
+            *cut = Vec::new();
         } else {
-            empty(&mut self.unfinished);
+            cut.extend_from_slice(piece);
         }
-        fits
-    }
-
-    /// Takes the value in `unfinished`, which is whole now.
-    fn finish_value(&mut self, field: Field, sink: &mut impl FnMut(Decoded<'_>)) {
-        let value = mem::take(&mut self.unfinished);
-        match field {
-            Field::Data => {}
-            Field::Event => {
-                self.is_between_blocks = false;
-                self.block.set_event(&value);
-            }
-            Field::Id if value.contains(&0) => {}
-            Field::Id => {
-                self.is_between_blocks = false;
-                self.block.set_id(&value);
-            }
-            Field::Retry => self.retry(&value, sink),
-            Field::Comment => self.comment(&value, sink),
-        }
-        self.unfinished = value;
-        empty(&mut self.unfinished);
-    }
-
-    /// Ends the line if `tail` begins with a line break; at the end of the chunk the line goes on.
-    #[inline]
-    fn end_line<'c>(&mut self, tail: &'c [u8]) -> &'c [u8] {
-        if !tail.is_empty() {
-            self.place = Place::Start;
-        }
-        self.after_break(tail)
     }
 }

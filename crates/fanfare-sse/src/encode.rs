@@ -1,10 +1,12 @@
-//! Writes blocks and comments of `text/event-stream`.
-//! Lines end in LF, and every line begins with an ASCII field name or a colon, so that no output can
-//! begin with a byte order mark.
+//! Writes blocks and comments of `text/event-stream`. Lines end in LF, and every line begins with
+//! an ASCII field name or a colon, so that no output can begin with a byte order mark.
 
 use std::{error, fmt};
 
 use memchr::memchr2;
+
+/// Room for names, id and event type, so that a block of its own is allocated once.
+const USUAL_FIELD_BYTES: usize = 80;
 
 /// One block to encode; what is `None` is not written.
 ///
@@ -49,9 +51,9 @@ impl error::Error for EncodeError {}
 
 /// Appends the block to `out`: `id`, `event`, `retry`, the `data` lines, a blank line.
 ///
-/// Data is split at CR, LF and CRLF, each of which a reader gets back as LF.
-/// A space follows the colon of every value that is not empty: the one byte keeps a leading space of
-/// the value alive, and keeps readers working that wrongly demand it.
+/// Data is split at CR, LF and CRLF, each of which a reader gets back as LF. A space follows the
+/// colon of every value that is not empty: the one byte keeps a leading space of the value alive,
+/// and keeps readers working that wrongly demand it.
 ///
 /// # Errors
 ///
@@ -59,14 +61,17 @@ impl error::Error for EncodeError {}
 pub fn encode(block: &Block<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     block.id.map_or(Ok(()), check_field)?;
     block.event.map_or(Ok(()), check_field)?;
-    if let Some(id) = block.id {
-        line(b"id:", id.as_bytes(), out);
-    }
-    if let Some(event) = block.event {
-        line(b"event:", event.as_bytes(), out);
-    }
-    if let Some(retry) = block.retry {
-        line(b"retry:", retry.to_string().as_bytes(), out);
+    // Enough for one line of data and fields of usual length; more grows the buffer as it comes.
+    out.reserve(USUAL_FIELD_BYTES + block.data.map_or(0, str::len));
+    let retry = block.retry.map(|retry| retry.to_string());
+    for (name, value) in [
+        ("id:", block.id),
+        ("event:", block.event),
+        ("retry:", retry.as_deref()),
+    ] {
+        if let Some(value) = value {
+            line(name, value.as_bytes(), out);
+        }
     }
     if let Some(data) = block.data {
         data_lines(data.as_bytes(), out);
@@ -84,7 +89,7 @@ pub fn encode(block: &Block<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
 /// A control character in `text`; `out` is as it was before.
 pub fn encode_comment(text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     check_field(text)?;
-    line(b":", text.as_bytes(), out);
+    line(":", text.as_bytes(), out);
     out.push(b'\n');
     Ok(())
 }
@@ -98,17 +103,15 @@ pub fn encode_comment(text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> 
 ///
 /// The first control character and where it stands.
 pub fn check_field(value: &str) -> Result<(), EncodeError> {
-    match value
-        .char_indices()
-        .find(|(_, character)| character.is_control())
-    {
+    let mut characters = value.char_indices();
+    match characters.find(|(_, character)| character.is_control()) {
         None => Ok(()),
         Some((at, character)) => Err(EncodeError::ControlCharacter { character, at }),
     }
 }
 
-fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
+fn line(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
     if !value.is_empty() {
         out.push(b' ');
         out.extend_from_slice(value);
@@ -117,13 +120,12 @@ fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 fn data_lines(mut rest: &[u8], out: &mut Vec<u8>) {
-    // Room for the usual single line; further lines grow the buffer as they come.
-    out.reserve(rest.len() + b"data: \n\n".len());
     while let Some(end) = memchr2(b'\r', b'\n', rest) {
         let (text, tail) = rest.split_at(end);
-        line(b"data:", text, out);
-        let break_bytes = if tail.starts_with(b"\r\n") { 2 } else { 1 };
-        rest = tail.get(break_bytes..).unwrap_or_default();
+        line("data:", text, out);
+        rest = tail
+            .strip_prefix(b"\r\n")
+            .unwrap_or_else(|| tail.split_at(1).1);
     }
-    line(b"data:", rest, out);
+    line("data:", rest, out);
 }

@@ -4,8 +4,9 @@
 //! Modules in reading order:
 //!
 //! - `encode`: one block or comment to bytes, with the rule for what a field may hold.
-//! - `decode`: the public decoder: takes whole lines where they lie, dispatches at blank lines.
-//! - `cut`: lines that are cut by the end of a chunk.
+//! - `decode`: the public decoder: what it hands out and what it remembers.
+//! - `feed`: whole lines: what they mean for the block, and when it is dispatched.
+//! - `cut`: where one chunk ends and the next goes on.
 //! - `block`: the fields of the open block that had to leave their chunk.
 //! - `line`: where a line ends and which field it names.
 //!
@@ -35,6 +36,7 @@ mod block;
 mod cut;
 mod decode;
 mod encode;
+mod feed;
 mod line;
 
 pub use decode::{Decoded, Decoder, Event, MAX_EVENT_BYTES_DEFAULT};

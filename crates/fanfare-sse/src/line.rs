@@ -12,27 +12,21 @@ pub(crate) enum Field {
     Comment,
 }
 
-impl Field {
-    /// Finds the one field whose name could begin with this byte; no two names begin alike.
-    pub(crate) fn beginning_with(byte: u8) -> Option<Self> {
-        match byte {
-            b'd' => Some(Self::Data),
-            b'e' => Some(Self::Event),
-            b'i' => Some(Self::Id),
-            b'r' => Some(Self::Retry),
-            b':' => Some(Self::Comment),
-            _ => None,
-        }
-    }
+/// More than the longest known name with its colon and space.
+pub(crate) const PREFIX_BYTES_MAX: usize = b"retry: ".len() + 1;
 
-    /// The name with its colon.
-    pub(crate) fn prefix(self) -> &'static [u8] {
-        match self {
-            Self::Data => b"data:",
-            Self::Event => b"event:",
-            Self::Id => b"id:",
-            Self::Retry => b"retry:",
-            Self::Comment => b":",
+impl Field {
+    /// Finds the one field that may begin with this byte, and its name with the colon; no two names
+    /// begin alike.
+    #[inline]
+    pub(crate) fn beginning_with(byte: u8) -> Option<(Self, &'static [u8])> {
+        match byte {
+            b'd' => Some((Self::Data, b"data:")),
+            b'e' => Some((Self::Event, b"event:")),
+            b'i' => Some((Self::Id, b"id:")),
+            b'r' => Some((Self::Retry, b"retry:")),
+            b':' => Some((Self::Comment, b":")),
+            _ => None,
         }
     }
 
@@ -40,20 +34,10 @@ impl Field {
     /// a name that is not known literally is `None` (rule F4).
     #[inline]
     pub(crate) fn split(line: &[u8]) -> Option<(Self, &[u8])> {
-        let (field, value) = match line {
-            [b'd', b'a', b't', b'a', b':', value @ ..] => (Self::Data, value),
-            [b'i', b'd', b':', value @ ..] => (Self::Id, value),
-            [b'e', b'v', b'e', b'n', b't', b':', value @ ..] => (Self::Event, value),
-            [b':', value @ ..] => (Self::Comment, value),
-            [b'r', b'e', b't', b'r', b'y', b':', value @ ..] => (Self::Retry, value),
-            b"data" => (Self::Data, &[][..]),
-            b"id" => (Self::Id, &[][..]),
-            b"event" => (Self::Event, &[][..]),
-            _ => return None,
-        };
-        match value {
-            [b' ', value @ ..] => Some((field, value)),
-            _ => Some((field, value)),
+        let (field, prefix) = Self::beginning_with(*line.first()?)?;
+        match line.strip_prefix(prefix) {
+            Some([b' ', value @ ..] | value) => Some((field, value)),
+            None => (prefix.strip_suffix(b":") == Some(line)).then_some((field, &[])),
         }
     }
 }
@@ -67,22 +51,16 @@ const SHORT_BYTES: usize = 16;
 /// Finds the first CR or LF.
 #[inline]
 pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    let mut rest = bytes;
-    while let Some((word, tail)) = rest.split_first_chunk() {
-        if at == SHORT_BYTES {
-            return memchr2(b'\r', b'\n', rest).map(|end| at + end);
-        }
+    for (at, word) in (0..SHORT_BYTES).step_by(8).zip(bytes.as_chunks().0) {
         if let Some(end) = first_break(*word) {
             return Some(at + end);
         }
-        at += word.len();
-        rest = tail;
     }
-    match bytes.last_chunk() {
+    match (bytes.get(SHORT_BYTES..), bytes.last_chunk()) {
+        (Some(rest), _) => memchr2(b'\r', b'\n', rest).map(|end| SHORT_BYTES + end),
         // Looks at some bytes again, which is cheaper than one by one.
-        Some(word) => first_break(*word).map(|end| bytes.len() - word.len() + end),
-        None => rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')),
+        (None, Some(word)) => first_break(*word).map(|end| bytes.len() - word.len() + end),
+        (None, None) => bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')),
     }
 }
 
@@ -92,22 +70,21 @@ fn first_break(word: [u8; 8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     const HIGH_BITS: u64 = ONES << 7;
     let word = u64::from_le_bytes(word);
-    // The subtraction borrows out of a zero byte, whose high bit it thereby sets; it may spoil bytes
-    // above the first zero byte, never one below.
+    // The subtraction borrows out of a zero byte, whose high bit it thereby sets; it may spoil
+    // bytes above the first zero byte, never one below.
     let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word & HIGH_BITS;
     let breaks =
         zero_bytes(word ^ (ONES * b'\n' as u64)) | zero_bytes(word ^ (ONES * b'\r' as u64));
     (breaks != 0).then_some((breaks.trailing_zeros() / 8) as usize)
 }
 
-/// Reads the value of `retry:`: ASCII digits only, [`RETRY_MS_MAX`] at most; anything else is `None`.
+/// Reads the value of `retry:`: ASCII digits only, [`RETRY_MS_MAX`] at most; anything else is
+/// `None`.
 pub(crate) fn retry_value(value: &[u8]) -> Option<u64> {
     // `parse` is no judge here: it takes "+5" and fails on a number that is too large.
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let shift = |sum: u64, byte: &u8| (sum * 10 + u64::from(byte - b'0')).min(RETRY_MS_MAX);
-    Some(value.iter().fold(0, shift))
+    is_number.then(|| value.iter().fold(0, shift))
 }
 
 /// The largest reconnection time in milliseconds that the decoder hands out; a larger one is this.

@@ -24,7 +24,7 @@ fn an_event_in_one_chunk_allocates_nothing() {
     for stream in [
         "data: x\n\n",
         "data: x\r\n\r\n",
-        "event: t\nretry: 5\ndata: x\n: comment\nunknown: x\n\n",
+        "retry: 5\ndata: x\n: comment\nunknown: x\n\n",
         &huge,
     ] {
         let mut decoder = Decoder::new();
@@ -37,10 +37,13 @@ fn an_event_in_one_chunk_allocates_nothing() {
 }
 
 #[test]
-fn an_id_is_kept_in_memory_that_is_used_again() {
+fn event_type_and_id_are_kept_in_memory_that_is_used_again() {
     let mut decoder = Decoder::new();
-    let first = allocations(&mut decoder, &[b"id: 1000\ndata: x\n\n"]);
-    assert_eq!(first, 1, "the first id needs its room");
+    let first = allocations(&mut decoder, &[b"id: 1000\nevent: t\ndata: x\n\n"]);
+    assert_eq!(
+        first, 3,
+        "the open id, the last id and the event type need their room once"
+    );
     assert_eq!(
         allocations(&mut decoder, &[&b"id: 1001\ndata: y\n\n"[..]; 100]),
         0

@@ -17,8 +17,8 @@ pub(crate) enum Seen {
 
 /// Reads a whole stream; returns what is seen and the last event id.
 ///
-/// The limit is counted in decoded text, so it says the same as the decoder only where the stream is
-/// UTF-8 or the limit is out of reach.
+/// The limit is counted in decoded text, so it says the same as the decoder only where the stream
+/// is UTF-8 or the limit is out of reach.
 pub(crate) fn read(stream: &[u8], id_before: &str, max_event_bytes: usize) -> (Vec<Seen>, String) {
     let text = String::from_utf8_lossy(stream);
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);

@@ -112,7 +112,7 @@ fn every_rule_holds_however_the_stream_is_cut() {
 fn the_oracle_agrees_with_every_row() {
     for case in cases() {
         let (mut seen, mut id) = oracle::read(&case.stream(), "", case.max_event_bytes());
-        if case.name == "a line without an end is told at once" {
+        if case.name == "a long line without an end is told before its end" {
             // The oracle knows whole lines only.
             continue;
         }
