@@ -230,3 +230,39 @@ fn exceeds(
         || count > retention.events_max.max(1)
         || (bytes > retention.bytes_max && count > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Kind, NewEvent};
+    use crate::position::{Epoch, EventId};
+    use crate::retention::RetentionRules;
+
+    #[test]
+    fn a_topic_gives_back_the_room_of_its_longest_time() {
+        let rules = RetentionRules {
+            hub: Retention {
+                age_max: Duration::from_millis(10),
+                ..Retention::UNBOUNDED
+            },
+            ..RetentionRules::default()
+        };
+        let mut window = Window::new(rules);
+        let topic = TopicName::parse("a").unwrap();
+        let epoch = Epoch::from_entropy(1);
+        let push = |window: &mut Window, time| {
+            let seq = window.last().next();
+            let id = EventId { epoch, seq };
+            let encoded = NewEvent::new("text").encode();
+            let event = Event::new(encoded, Kind::Published, topic.clone(), id, time);
+            window.push(Arc::new(event));
+        };
+        for _ in 0..10_000 {
+            push(&mut window, Timestamp(0));
+        }
+        push(&mut window, Timestamp(20));
+        let topic = &window.topics["a"];
+        assert_eq!(topic.events.len(), 1);
+        assert!(topic.events.capacity() <= 64);
+    }
+}

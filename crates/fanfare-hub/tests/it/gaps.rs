@@ -2,10 +2,13 @@
 //! says; and the losses that are hard to notice are noticed.
 
 use fanfare_hub::limits::DROPS_REMEMBERED_MAX;
-use fanfare_hub::{Cursor, EventId, Gap, GapReason, Hub, Start, Step};
+use fanfare_hub::{
+    Cursor, EventId, Gap, GapReason, Hub, Limits, Retention, RetentionRules, Start, Step,
+};
 
 use crate::fixture::{
-    Bell, WHOLE, end, forget, hub, hub_of, open, poll, publish, resume, step, step_seqs, subscribe,
+    Bell, WHOLE, end, forget, hub, hub_of, hub_with, open, poll, publish, resume, step, step_seqs,
+    subscribe,
 };
 
 fn first_gap(cursor: &mut Cursor) -> Gap {
@@ -144,6 +147,33 @@ fn a_loss_that_lies_farther_back_than_drops_are_remembered_is_told() {
         let resumed = open(&hub, selection, resume("k3v9q2-0"));
         assert!(resumed.opening_gap().is_some(), "{selection:?}");
     }
+}
+
+#[test]
+fn so_is_the_loss_of_a_topic_that_goes_on() {
+    let newest = Retention {
+        events_max: 1,
+        ..Retention::UNBOUNDED
+    };
+    let rules = RetentionRules {
+        hub: Retention::UNBOUNDED,
+        topic: newest,
+        topics: Vec::new(),
+    };
+    let hub = hub_with(rules, Limits::default());
+    let selections: [&[&str]; 3] = [&["a/x"], &["a/*"], &["b", "a/**"]];
+    let mut cursors = selections.map(|selection| open(&hub, selection, Start::Tail));
+    publish(&hub, "a/x", &["one", "two"]);
+    let others = ["passed over"; DROPS_REMEMBERED_MAX + 2];
+    publish(&hub, "other", &others);
+    for (cursor, selection) in cursors.iter_mut().zip(selections) {
+        assert_eq!(first_gap(cursor).reason, GapReason::Slow, "{selection:?}");
+        assert_eq!(step_seqs(cursor), [2]);
+        let resumed = open(&hub, selection, resume("k3v9q2-0"));
+        assert!(resumed.opening_gap().is_some(), "{selection:?}");
+    }
+    let mut unconcerned = open(&hub, &["c", "b/*"], resume("k3v9q2-0"));
+    assert!(step(&mut unconcerned).is_none());
 }
 
 #[test]

@@ -179,6 +179,8 @@ impl World {
             start: start.clone(),
         };
         let Page { gap, slice } = now_or_panic(self.hub.page(subscription, budget, self.now));
+        let is_over = !slice.has_more && self.model.is_over(selection);
+        assert_eq!(slice.is_over, is_over);
         let (expected, reason) = self.model.start(selection, start, self.now);
         let mut rest = self.model.rest(selection, Seq::ZERO);
         rest.retain(|entry| expected.first().is_some_and(|&first| entry.seq >= first));
