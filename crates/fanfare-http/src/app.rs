@@ -56,7 +56,7 @@ pub struct App {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     /// What the connection below holds while it is open, which a WebSocket goes on to hold.
-    place: Option<Arc<Place>>,
+    _place: Option<Arc<Place>>,
 }
 
 /// One connection among those there may be, and one more in the count.
@@ -101,14 +101,14 @@ impl App {
                 abort: CancellationToken::new(),
             }),
             settings: Arc::new(settings),
-            place: None,
+            _place: None,
         }
     }
 
     /// The same application on one connection.
     pub(crate) fn at(&self, place: Place) -> Self {
         Self {
-            place: Some(Arc::new(place)),
+            _place: Some(Arc::new(place)),
             ..self.clone()
         }
     }
@@ -119,7 +119,7 @@ impl App {
         Self {
             shared: Arc::clone(&self.shared),
             settings: Arc::new(settings),
-            place: None,
+            _place: None,
         }
     }
 

@@ -107,9 +107,11 @@ where
     };
     match app {
         Some(app) => {
-            let abort = app.abort_token().clone();
+            // The handle holds the connection's place for as long as the socket is open.
+            let app = app.clone();
             app.tasks()
-                .spawn(async move { abort.run_until_cancelled(task).await });
+                .clone()
+                .spawn(async move { app.abort_token().run_until_cancelled(task).await });
         }
         // Embedded without our server: the embedder's runtime decides when it ends.
         None => drop(tokio::spawn(task)),

@@ -112,7 +112,7 @@ impl Hub {
             ends_topic,
             idempotency: None,
         };
-        Ok(self.app.hub().publish(publication, clock::now()).await?)
+        Ok(self.app.publish(publication).await?)
     }
 }
 

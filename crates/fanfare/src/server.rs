@@ -73,8 +73,8 @@ impl Server {
         let app = self.hub.app.with_settings(self.settings);
         let server = fanfare_http::Server::with_app(app.clone());
         for (listener, tls) in listeners {
-            let (server, drain) = (server.clone(), app.drain_token().clone());
-            app.track(async move { server.accept(listener, tls, drain.cancelled()).await });
+            let (server, stop) = (server.clone(), app.stop_token().clone());
+            app.track(async move { server.accept(listener, tls, stop.cancelled()).await });
         }
         stop.await;
         server.drain().await;

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod cors;
+mod draining;
 mod ending;
 mod everybody;
 mod gaps;
@@ -18,3 +20,4 @@ mod problems;
 mod resuming;
 mod slow;
 mod sockets;
+mod telling;

@@ -202,3 +202,20 @@ async fn a_frame_that_is_too_large_ends_the_socket() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_socket_counts_among_the_connections() {
+    let hub = TestHub::builder()
+        .limits(|limits| limits.connections_max = 2)
+        .start()
+        .await;
+    let first = socket(&hub, "/chat").await;
+    let _second = socket(&hub, "/chat").await;
+    // A third is closed before a byte is read.
+    assert_eq!(hub.raw().await.read_to_end().await, "");
+    drop(first);
+    until("a place", || async {
+        hub.fetch("/-/health/live").try_send().await.is_some()
+    })
+    .await;
+}
