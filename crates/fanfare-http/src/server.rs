@@ -5,7 +5,7 @@ mod connection;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fanfare_hub::Hub;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +17,9 @@ use crate::app::{App, Place, Settings};
 /// How long to wait before accepting again when the process is out of descriptors. Connections
 /// close all the time; trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Least time between two warnings of that. Whoever holds the descriptors must not fill the log, and
+/// an operator looks no more often.
+const WARNING_PAUSE: Duration = Duration::from_secs(10);
 
 /// A server of one hub. A cheap handle; it may serve several listeners.
 #[derive(Clone)]
@@ -62,24 +65,21 @@ impl Server {
     ) {
         let tls = tls.map(TlsAcceptor::from);
         tokio::pin!(stop);
-        let mut is_in_trouble = false;
+        let mut warned = None;
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, _)) => {
-                    is_in_trouble = false;
-                    self.serve(socket, tls.clone());
-                }
+                Ok((socket, _)) => self.serve(socket, tls.clone()),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    // Once, not with each try: whoever holds the descriptors must not fill the log.
-                    if !is_in_trouble {
+                    let is_due = warned.is_none_or(|at: Instant| at.elapsed() >= WARNING_PAUSE);
+                    if is_due {
                         tracing::warn!(%error, "cannot accept connections, trying again");
+                        warned = Some(Instant::now());
                     }
-                    is_in_trouble = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
