@@ -14,7 +14,7 @@ use super::request;
 
 /// Set in the process that is inside the namespaces.
 const INSIDE: &str = "FANFARE_TEST_IN_NAMESPACE";
-const NAME: &str = "bad_input::half_open::peers_that_vanish_are_freed_within_a_minute";
+const NAME: &str = "bad_input::absent::peers_that_vanish_are_freed_within_a_minute";
 /// What the design promises.
 const FREED_MAX: Duration = Duration::from_secs(60);
 /// The hub's end of the link.
