@@ -81,6 +81,8 @@ async fn everybody_sees_the_same_sequence() {
 /// Ids that are resumed from at the same time.
 const WAVE: usize = 100;
 const IDS: usize = 10_000;
+/// Events that are published at the same time: every one alone wakes every stream.
+const TOGETHER: usize = 10;
 
 /// What the hub must send for each event, computed without the hub.
 struct Expected {
@@ -163,8 +165,9 @@ async fn resuming_from_each_of_10000_ids_is_exact_while_publishing_goes_on() {
             wave.spawn(resume(address, connection, expected, [after, through]));
         }
         while published < through {
-            published += 1;
-            pipe.send(format!("event {published}\n")).await;
+            let lines = (1..=TOGETHER).map(|next| format!("event {}\n", published + next));
+            pipe.send(lines.collect::<String>()).await;
+            published += TOGETHER;
         }
         events += wave.join_all().await.into_iter().sum::<usize>();
     }
