@@ -44,8 +44,8 @@ pub struct Window {
     alarms: Alarms,
     /// The newest event that was ever dropped. No cursor beyond it can have lost anything.
     trimmed_max: Seq,
-    /// Stands for all topics that are gone entirely: a reader may be told of a gap that is none,
-    /// never the reverse.
+    /// Stands for all topics that are gone entirely: a reader that is farther behind than drops are
+    /// remembered may be told of a gap that is none, never the reverse.
     forgotten: Floor,
 }
 
