@@ -40,6 +40,7 @@ pub(crate) async fn answer(app: &App, request: Request) -> Response {
 }
 
 async fn route(app: &App, request: Request) -> Result<Response, Problem> {
+    guard_origin(app, &request)?;
     let path = request.uri().path();
     if let Some((prefix, route)) = app
         .settings()
@@ -69,19 +70,22 @@ async fn route(app: &App, request: Request) -> Result<Response, Problem> {
     topic(app, request).await
 }
 
-async fn topic(app: &App, request: Request) -> Result<Response, Problem> {
-    let is_write = matches!(*request.method(), Method::POST | Method::DELETE);
+/// Lets pages of other origins write only when they are allowed to, whatever the route. Reading is
+/// guarded by the browser itself, which asks for the CORS headers; it asks nothing for a socket.
+fn guard_origin(app: &App, request: &Request) -> Result<(), Problem> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_socket = websocket::is_upgrade(request.headers());
-    if (is_write || is_socket) && !app.settings().cors.allows(request.headers()) {
-        let detail = "pages of this origin may not write here: add it to the allowed origins";
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "origin_not_allowed",
-            detail,
-        ));
+    if (is_read && !is_socket) || app.settings().cors.allows(request.headers()) {
+        return Ok(());
     }
+    let detail = "pages of this origin may not write here: add it to the allowed origins";
+    let status = StatusCode::FORBIDDEN;
+    Err(Problem::new(status, "origin_not_allowed", detail))
+}
+
+async fn topic(app: &App, request: Request) -> Result<Response, Problem> {
     match *request.method() {
-        Method::GET if is_socket => websocket::respond(app, request),
+        Method::GET if websocket::is_upgrade(request.headers()) => websocket::respond(app, request),
         Method::GET => {
             let (parts, _) = request.into_parts();
             subscribe::respond(app, &parts.uri, &parts.headers).await
