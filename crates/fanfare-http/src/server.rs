@@ -17,8 +17,8 @@ use crate::app::{App, Place, Settings};
 /// How long to wait before accepting again when the process is out of descriptors. Connections
 /// close all the time; trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Least time between two warnings of that. Whoever holds the descriptors must not fill the log, and
-/// an operator looks no more often.
+/// Least time between two warnings of that. Whoever holds the descriptors must not fill the log,
+/// and an operator looks no more often.
 const WARNING_PAUSE: Duration = Duration::from_secs(10);
 
 /// A server of one hub. A cheap handle; it may serve several listeners.

@@ -127,8 +127,8 @@ pub const MERGE_TOPICS_MAX: usize = 256;
 pub const SCAN_EVENTS_MAX: usize = 4_096;
 /// Events looked at in such a turn at least, so that turns are not mostly overhead.
 pub const SCAN_EVENTS_MIN: usize = 64;
-/// Drops that are remembered each by itself, so that a cursor less far behind than this is told of a
-/// gap exactly when it lost something. 40 bytes each.
+/// Drops that are remembered each by itself, so that a cursor less far behind than this is told of
+/// a gap exactly when it lost something. 40 bytes each.
 pub const DROPS_REMEMBERED_MAX: usize = 4_096;
 /// How much earlier than the newest event a publisher may have looked at the clock. Longer than any
 /// wait for the log's lock, shorter than any step of a clock that is worth keeping.

@@ -112,8 +112,8 @@ impl Window {
     }
 
     /// When an event counts as accepted that was handed in at `time`. Publishers look at the clock
-    /// before they stand in line, so that their times are in disorder by a little; only a clock that
-    /// was set back makes an event older than the one before it.
+    /// before they stand in line, so that their times are in disorder by a little; only a clock
+    /// that was set back makes an event older than the one before it.
     #[must_use]
     pub fn accepted(&self, time: Timestamp) -> Timestamp {
         if self.last_time.before(CLOCK_DISORDER_MAX) <= time {

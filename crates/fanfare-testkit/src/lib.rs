@@ -58,6 +58,7 @@ pub async fn expect<T>(what: &str, future: impl Future<Output = T>) -> T {
 pub async fn until<Fut: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> Fut) {
     expect(what, async {
         while !holds().await {
+            // tidy: allow(sleep-in-test): the one place that polls, within a deadline.
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     })

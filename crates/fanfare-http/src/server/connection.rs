@@ -150,8 +150,8 @@ where
 }
 
 /// Resolves at the deadline when no request has come until then. hyper bounds the time of an
-/// HTTP/1 head; this also covers what it leaves open: an HTTP/2 preface or head that never ends, and
-/// a connection on which no stream is ever opened.
+/// HTTP/1 head; this also covers what it leaves open: an HTTP/2 preface or head that never ends,
+/// and a connection on which no stream is ever opened.
 async fn silence(has_asked: Arc<AtomicBool>, deadline: Instant) {
     tokio::time::sleep_until(deadline).await;
     if has_asked.load(Ordering::Relaxed) {

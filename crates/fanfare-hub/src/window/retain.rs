@@ -1,5 +1,5 @@
-//! Dropping events: by retention or with their topic, and remembering what was dropped so that those
-//! who have not read it can be told.
+//! Dropping events: by retention or with their topic, and remembering what was dropped so that
+//! those who have not read it can be told.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 //!
 //! The peers live in a network of their own, whose link is taken down, so that not one more packet
 //! comes from them. That needs namespaces: the test starts itself once more as the root of a user
-//! namespace, which any user may do where the system allows it. It waits as long as the hub may take.
+//! namespace, which any user may do where the system allows it. It waits as long as the hub may
+//! take.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};

@@ -1,5 +1,5 @@
-//! Many connections at once: abandoned, half closed, reset, more than there are descriptors for, and
-//! readers that do not read.
+//! Many connections at once: abandoned, half closed, reset, more than there are descriptors for,
+//! and readers that do not read.
 
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
