@@ -88,6 +88,7 @@ fn about(app: &App) -> Value {
             "batch_events_max": limits.batch_events_max,
             "topics_max": limits.topics_max,
             "selectors_max": limits.selectors_max,
+            "patterns_max": limits.patterns_max,
             "subscribers_max": limits.subscribers_max,
             "history_events_max": limits.history_events_max,
             "connections_max": limits.connections_max,

@@ -33,6 +33,9 @@ pub struct Limits {
     pub topics_max: usize,
     /// Topics and patterns of one subscription. A page follows dozens; each costs an index entry.
     pub selectors_max: usize,
+    /// Patterns of one subscription. Each may have to be held against the name of every topic when a
+    /// subscription starts: 32 times a million names is a quarter of a second.
+    pub patterns_max: usize,
     /// Subscribers at once. The hub needs some 25 KB for one behind HTTP; this is 1.2 GB.
     pub subscribers_max: usize,
     /// Events that `history=N` or a page of history may ask for. More is read by resuming.
@@ -90,6 +93,7 @@ impl Default for Limits {
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             topics_max: 1_000_000,
             selectors_max: 256,
+            patterns_max: 32,
             subscribers_max: 50_000,
             history_events_max: 100_000,
             turn_bytes_max: 64 << 10,

@@ -83,7 +83,8 @@ impl MemoryLog {
         if state.window.is_ended(&topic) {
             return Err(AppendError::TopicEnded);
         }
-        if !state.window.has_topic(&topic) && state.window.topics_len() >= self.topics_max {
+        let is_full = state.window.topics_len() >= self.topics_max;
+        if is_full && !state.window.has_topic(&topic) && !state.window.forget_retired() {
             return Err(AppendError::TooManyTopics(self.topics_max));
         }
         let accepted = state.window.accepted(time);

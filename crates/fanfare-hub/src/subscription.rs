@@ -28,13 +28,17 @@ pub enum SelectionError {
         "the subscription names more than {0} topics and patterns: open a second stream, or use a pattern"
     )]
     TooMany(usize),
+    /// More patterns than the hub allows.
+    #[error("the subscription names more than {0} patterns: name topics, or use wider patterns")]
+    TooManyPatterns(usize),
 }
 
 impl Selection {
     /// Sorts selectors into topics and patterns.
     ///
     /// # Errors
-    /// When there are none, or more than [`Limits::selectors_max`].
+    /// When there are none, more than [`Limits::selectors_max`], or more patterns than
+    /// [`Limits::patterns_max`].
     pub fn new(
         selectors: impl IntoIterator<Item = Selector>,
         limits: &Limits,
@@ -45,6 +49,9 @@ impl Selection {
                 Selector::Topic(topic) => topics.push(topic),
                 Selector::Pattern(pattern) if patterns.contains(&pattern) => {}
                 Selector::Pattern(pattern) => patterns.push(pattern),
+            }
+            if patterns.len() > limits.patterns_max {
+                return Err(SelectionError::TooManyPatterns(limits.patterns_max));
             }
             if topics.len() + patterns.len() > limits.selectors_max {
                 return Err(SelectionError::TooMany(limits.selectors_max));
@@ -209,6 +216,7 @@ mod tests {
     fn a_selection_is_bounded_and_has_nothing_twice() {
         let limits = Limits {
             selectors_max: 3,
+            patterns_max: 2,
             ..Limits::default()
         };
         let select = |texts: &[&str]| {
@@ -225,5 +233,7 @@ mod tests {
         let selection = select(&["b", "a", "b"]).unwrap();
         assert_eq!(selection.topics.len(), 2);
         assert_eq!(select(&["*", "*", "a"]).unwrap().patterns.len(), 1);
+        let error = SelectionError::TooManyPatterns(2);
+        assert_eq!(select(&["*", "a/*", "b/*"]), Err(error));
     }
 }

@@ -36,6 +36,8 @@ pub struct Window {
     last_time: Timestamp,
     /// The last event that was older than the one before it: the clock had been set back.
     clock_set_back: Seq,
+    /// Ended topics that have no event left, by the place of their end.
+    retired: BTreeMap<Seq, TopicName>,
     /// What all events cost.
     bytes: u64,
     /// What was dropped so far. Cursors compare the count to learn whether to look closer.
@@ -97,6 +99,7 @@ impl Window {
             last: Seq::ZERO,
             last_time: Timestamp::default(),
             clock_set_back: Seq::ZERO,
+            retired: BTreeMap::new(),
             bytes: 0,
             drops: Drops::default(),
             alarms: Alarms::default(),

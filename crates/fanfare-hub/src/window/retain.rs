@@ -114,14 +114,25 @@ impl Window {
     /// Drops a topic, its events and its end. Answers how many events were dropped.
     pub fn forget(&mut self, name: &TopicName) -> u64 {
         let mut dropped = 0;
-        if let Some(topic) = self.topics.get_mut(name) {
-            topic.ended = None;
+        let topic = self.topics.get_mut(name);
+        if let Some(end) = topic.and_then(|topic| topic.ended.take()) {
+            self.retired.remove(&end);
         }
         while self.drop_oldest_of(name) {
             dropped += 1;
         }
         self.close_topic_if_empty(name);
         dropped
+    }
+
+    /// Forgets the topic that ended longest ago, of those that have no event left. Makes room for a
+    /// new one; `false` when there is none.
+    pub fn forget_retired(&mut self) -> bool {
+        let Some(name) = self.retired.first_key_value().map(|(_, name)| name.clone()) else {
+            return false;
+        };
+        self.forget(&name);
+        true
     }
 
     pub(super) fn set_alarm(&mut self, name: &TopicName) {
@@ -159,12 +170,17 @@ impl Window {
         let Some(topic) = self.topics.get_mut(name) else {
             return;
         };
-        if topic.events.is_empty() && topic.ended.is_none() {
-            self.forgotten.raise(topic.floor);
-            self.alarms.clear(name, topic);
-            self.topics.remove(name);
-            self.names.remove(name);
+        if !topic.events.is_empty() {
+            return;
         }
+        if let Some(end) = topic.ended {
+            self.retired.insert(end, name.clone());
+            return;
+        }
+        self.forgotten.raise(topic.floor);
+        self.alarms.clear(name, topic);
+        self.topics.remove(name);
+        self.names.remove(name);
     }
 
     /// Drops the oldest event of a topic; `false` when there is none.

@@ -34,7 +34,8 @@ type Stored = (u8, Seq, u64);
 pub(crate) struct Model {
     rules: RetentionRules,
     pub(crate) all: Vec<Entry>,
-    pub(crate) ended: BTreeSet<TopicName>,
+    /// The topics that were ended, and where.
+    pub(crate) ended: BTreeMap<TopicName, Seq>,
     /// Every drop of one event is a step.
     pub(crate) step: u64,
     pub(crate) keys: BTreeMap<(TopicName, u8, u64), Stored>,
@@ -52,7 +53,7 @@ impl Model {
         Self {
             rules,
             all: Vec::new(),
-            ended: BTreeSet::new(),
+            ended: BTreeMap::new(),
             step: 0,
             keys: BTreeMap::new(),
         }
@@ -80,7 +81,7 @@ impl Model {
     /// The topics that exist: those with events, and those whose end is remembered.
     pub(crate) fn topics(&self) -> BTreeSet<TopicName> {
         let named = self.kept().map(|entry| entry.topic.clone());
-        named.chain(self.ended.iter().cloned()).collect()
+        named.chain(self.ended.keys().cloned()).collect()
     }
 
     /// Whether something of the selection after the place was dropped later than the given step.
@@ -94,7 +95,7 @@ impl Model {
 
     pub(crate) fn is_over(&self, selection: &Selection) -> bool {
         let mut topics = selection.topics.iter();
-        selection.patterns.is_empty() && topics.all(|name| self.ended.contains(name))
+        selection.patterns.is_empty() && topics.all(|name| self.ended.contains_key(name))
     }
 
     pub(crate) fn push(&mut self, name: &TopicName, text: Option<&str>, now: Timestamp) {
@@ -117,7 +118,7 @@ impl Model {
             dropped: None,
         });
         if text.is_none() {
-            self.ended.insert(name.clone());
+            self.ended.insert(name.clone(), seq);
         }
         self.retain_topic(name, time);
         self.retain_hub(time);
@@ -144,6 +145,16 @@ impl Model {
             self.drop_event(seq);
         }
         seqs.len() as u64
+    }
+
+    /// Forgets the topic that ended longest ago, of those without events.
+    pub(crate) fn forget_retired(&mut self) -> bool {
+        let ended = self.ended.iter();
+        let retired = ended.filter(|(name, _)| self.of_topic(name).is_empty());
+        let oldest = retired
+            .min_by_key(|(_, end)| **end)
+            .map(|(name, _)| name.clone());
+        oldest.is_some_and(|name| self.ended.remove(&name).is_some())
     }
 
     fn retain_topic(&mut self, name: &TopicName, now: Timestamp) {
