@@ -37,6 +37,7 @@ impl Witness {
         let address = hub.plain;
         let worker = thread::spawn(move || {
             let mut pair = Pair::of(address);
+            let mut is_last = false;
             let mut testimony = Testimony {
                 events: 0,
                 slowest: Duration::ZERO,
@@ -48,10 +49,11 @@ impl Witness {
                 if testimony.events == 1 {
                     began.send(()).unwrap();
                 }
-                match stopped.recv_timeout(PACE) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    _ => return testimony,
+                if is_last {
+                    return testimony;
                 }
+                // One more round after the end, however short the trial was.
+                is_last = stopped.recv_timeout(PACE) != Err(RecvTimeoutError::Timeout);
             }
         });
         begin.recv().expect("the first event goes round");
