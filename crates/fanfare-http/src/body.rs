@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use fanfare_hub::limits::{REFUSED_BODY_BYTES_MAX, REFUSED_BODY_WAIT};
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -104,30 +105,58 @@ impl HttpBody for Body {
 ///
 /// # Errors
 /// When it is larger, slower, or breaks off.
-pub async fn collect(body: RequestBody, max: usize, deadline: Duration) -> Result<Bytes, Problem> {
+pub async fn collect(
+    mut body: RequestBody,
+    max: usize,
+    deadline: Duration,
+) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > max as u64 {
+        dismiss(body).await;
         return Err(Problem::body_too_large(max));
     }
-    let read = tokio::time::timeout(deadline, read(body, max));
-    read.await
-        .unwrap_or_else(|_elapsed| Err(timed_out(deadline)))
+    match tokio::time::timeout(deadline, read(&mut body, max)).await {
+        Err(_elapsed) => Err(timed_out(deadline)),
+        Ok(Ok(Some(whole))) => Ok(whole),
+        Ok(Ok(None)) => {
+            dismiss(body).await;
+            Err(Problem::body_too_large(max))
+        }
+        Ok(Err(problem)) => Err(problem),
+    }
 }
 
-async fn read(mut body: RequestBody, max: usize) -> Result<Bytes, Problem> {
+/// Reads and drops some of what a client is still sending, which may not look for an answer before
+/// it has sent all: closing at once would reset the connection and the answer with it (RFC 9112 9.6).
+async fn dismiss(mut body: RequestBody) {
+    let rest = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > REFUSED_BODY_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // Either way the request is answered now.
+    drop(tokio::time::timeout(REFUSED_BODY_WAIT, rest).await);
+}
+
+/// Reads the whole body; `None` when it is larger than `max`.
+async fn read(body: &mut RequestBody, max: usize) -> Result<Option<Bytes>, Problem> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(&*error))?;
         // Trailers are nothing to us.
         let piece = frame.into_data().unwrap_or_default();
         if whole.len() + piece.len() > max {
-            return Err(Problem::body_too_large(max));
+            return Ok(None);
         }
         if whole.is_empty() && body.is_end_stream() {
-            return Ok(piece);
+            return Ok(Some(piece));
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(whole.freeze())
+    Ok(Some(whole.freeze()))
 }
 
 pub(crate) fn timed_out(span: Duration) -> Problem {

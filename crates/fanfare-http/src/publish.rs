@@ -5,7 +5,7 @@ use fanfare_hub::{
     EventId, IdempotencyKey, NewEvent, Publication, PublishError, Receipt, TopicName,
 };
 use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
 };
 use http::request::Parts;
@@ -36,6 +36,8 @@ struct Post {
     query: PublishQuery,
     media: Media,
     key: Option<String>,
+    /// Whether the client sends the body only when it is asked to go on.
+    is_waiting: bool,
 }
 
 /// What of a streamed body is stored so far.
@@ -81,6 +83,7 @@ impl Post {
             topic: TopicName::from_path(topic_path(&parts.uri))?,
             query: PublishQuery::parse(parts.uri.query().unwrap_or_default())?,
             media: Media::of(&negotiate::content_type(headers)),
+            is_waiting: headers.contains_key(EXPECT),
             key: key(headers, app.hub().limits().idempotency_key_bytes_max)?,
         })
     }
@@ -92,6 +95,10 @@ impl Post {
             Media::Verbatim => limits.event_bytes_max,
             Media::EventStream | Media::Ndjson => limits.body_bytes_max,
         };
+        // Whoever waits for leave to send the body is told before it is sent (RFC 9110 10.1.1).
+        if self.is_waiting && body.size_hint().lower() > max as u64 {
+            return Err(Problem::body_too_large(max));
+        }
         let bytes = collect(body, max, limits.body_deadline).await?;
         let query = uri.query().unwrap_or_default();
         let idempotency = self.idempotency(0, [query.as_bytes(), &bytes]);

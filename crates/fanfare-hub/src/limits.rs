@@ -116,6 +116,11 @@ impl Default for Limits {
 }
 
 // What the hub promises whatever the operator sets; checked when the hub is compiled.
+/// Bytes that are still read of a body that was refused, so that a client which sends all before it
+/// looks for an answer gets one. As much as one event: honest mistakes are not larger.
+pub const REFUSED_BODY_BYTES_MAX: usize = 1 << 20;
+/// How long that may take. A client that sends nothing is waiting for the answer already.
+pub const REFUSED_BODY_WAIT: Duration = Duration::from_millis(500);
 /// Bytes of a topic name (DESIGN: 1-512). Fixed, not configurable: names are part of the contract.
 pub const TOPIC_BYTES_MAX: usize = 512;
 /// Bytes of an event type. Types are short identifiers; they are repeated in every frame.

@@ -17,6 +17,7 @@ mod opening;
 mod pages;
 mod piping;
 mod problems;
+mod refused;
 mod resuming;
 mod slow;
 mod sockets;

@@ -164,13 +164,9 @@ async fn history_is_everything_a_number_or_a_span() {
             }
         }
     }
-    for history in ["0", "0s"] {
-        let mut stream = hub
-            .subscribe(Form::Sse, &format!("/b?history={history}"))
-            .await;
-        hub.publish("/b", history).await;
-        assert_eq!(stream.next_data().await, history);
-    }
+    let mut stream = hub.subscribe(Form::Sse, "/a?history=0").await;
+    hub.publish("/a", "next").await;
+    assert_eq!(stream.next_data().await, "next");
 }
 
 #[tokio::test]

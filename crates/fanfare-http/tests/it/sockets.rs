@@ -1,7 +1,9 @@
 //! WebSocket: envelopes out, frames to publish in, on one socket.
 
 use bytes::Bytes;
+use fanfare_http::{Request, Response, websocket};
 use fanfare_testkit::{Form, Received, Subscriber, TestHub, until};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -203,19 +205,28 @@ async fn a_frame_that_is_too_large_ends_the_socket() {
     .await;
 }
 
+/// A socket of the embedder's, which is quiet for as long as it is open.
+async fn quiet(request: Request) -> Response {
+    websocket::upgrade(request, |mut socket| async move {
+        while let Some(Ok(_)) = socket.next().await {}
+    })
+}
+
 #[tokio::test]
 async fn a_socket_counts_among_the_connections() {
-    let hub = TestHub::builder()
-        .limits(|limits| limits.connections_max = 2)
-        .start()
+    for path in ["/chat", "/-/quiet"] {
+        let hub = TestHub::builder().mount("/-/quiet", quiet);
+        let hub = hub.limits(|limits| limits.connections_max = 2);
+        let hub = hub.start().await;
+        let first = hub.subscribe(Form::WebSocket, path).await;
+        let _second = hub.subscribe(Form::WebSocket, path).await;
+        // A third is closed before a byte is read.
+        assert_eq!(hub.raw().await.read_to_end().await, "", "{path}");
+        drop(first);
+        until("a place", || async {
+            let live = hub.fetch("/-/health/live").try_send().await;
+            live.is_some()
+        })
         .await;
-    let first = socket(&hub, "/chat").await;
-    let _second = socket(&hub, "/chat").await;
-    // A third is closed before a byte is read.
-    assert_eq!(hub.raw().await.read_to_end().await, "");
-    drop(first);
-    until("a place", || async {
-        hub.fetch("/-/health/live").try_send().await.is_some()
-    })
-    .await;
+    }
 }
