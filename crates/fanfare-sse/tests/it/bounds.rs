@@ -36,6 +36,11 @@ fn endless_input_of_any_kind_takes_bounded_memory() {
             "{start:?}: {} bytes at once",
             used.bytes_max
         );
+        let kept = used.bytes_current;
+        assert!(
+            kept <= 1024,
+            "{start:?}: {kept} bytes of what was given up are kept"
+        );
         let seen = feed(&mut decoder, [&b"\n\ndata: still here\n\n"[..]]);
         let Some(Seen::Event { data, .. }) = seen.last() else {
             panic!("{start:?}: {seen:?}")
@@ -140,6 +145,25 @@ fn an_event_says_whether_its_own_bytes_were_replaced() {
     assert_eq!(lossiness(honest, 1), [("\u{FFFD}".to_owned(), false)]);
     let elsewhere = b"x: \xFF\n:\xFF\ndata: y\n\n";
     assert_eq!(lossiness(elsewhere, 1), [("y".to_owned(), false)]);
+}
+
+#[test]
+fn an_event_repeats_the_retry_of_its_own_block_alone() {
+    let stream = b"retry: 1\n\ndata: a\n\ndata: b\nretry: 2\nretry: 3\n\ndata: c\n\n";
+    for chunk_bytes in [1, 4, 100] {
+        let retries: Vec<_> = feed(&mut Decoder::new(), stream.chunks(chunk_bytes))
+            .into_iter()
+            .filter_map(|seen| match seen {
+                Seen::Event { data, retry, .. } => Some((data, retry)),
+                _ => None,
+            })
+            .collect();
+        let expected = [("a", None), ("b", Some(3)), ("c", None)];
+        assert_eq!(
+            retries,
+            expected.map(|(data, retry)| (data.to_owned(), retry))
+        );
+    }
 }
 
 #[test]

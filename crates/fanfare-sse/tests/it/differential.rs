@@ -9,7 +9,13 @@ use crate::{
 };
 
 /// Pieces of syntax, and near misses of it.
-const TOKENS: [&[u8]; 44] = [
+const TOKENS: [&[u8]; 50] = [
+    b"data: x\n",
+    b"event: t\n",
+    b"id: 9\n",
+    b"retry: 7\n",
+    b"\ndata: y\n\n",
+    b": c\n",
     b"data",
     b"data:",
     b"data: ",
