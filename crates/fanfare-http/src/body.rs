@@ -126,7 +126,8 @@ pub async fn collect(
 }
 
 /// Reads and drops some of what a client is still sending, which may not look for an answer before
-/// it has sent all: closing at once would reset the connection and the answer with it (RFC 9112 9.6).
+/// it has sent all: closing at once would reset the connection and the answer with it (RFC 9112
+/// 9.6).
 async fn dismiss(mut body: RequestBody) {
     let rest = async {
         let mut bytes = 0;

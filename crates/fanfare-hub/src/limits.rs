@@ -11,8 +11,8 @@ pub struct Limits {
     /// Bytes of an event's data, as published. 1 MiB: large JSON documents fit, and one event still
     /// passes through a socket in well under a heartbeat on a slow phone.
     pub event_bytes_max: usize,
-    /// Bytes of an encoded event. Each line of data costs 6 bytes more on the wire, so that a body
-    /// of newlines grows sevenfold for every subscriber; twice the data covers all real text.
+    /// Bytes of an encoded event. Each line of data costs up to 6 bytes more on the wire, so that a
+    /// body of newlines grows sixfold for every subscriber; twice the data covers all real text.
     pub frame_bytes_max: usize,
     /// Events in one atomic batch. A batch is appended under one lock (or one sync): 10,000 events
     /// of ordinary size stay within the time of a single large event.
@@ -33,8 +33,8 @@ pub struct Limits {
     pub topics_max: usize,
     /// Topics and patterns of one subscription. A page follows dozens; each costs an index entry.
     pub selectors_max: usize,
-    /// Patterns of one subscription. Each may have to be held against the name of every topic when a
-    /// subscription starts: 32 times a million names is a quarter of a second.
+    /// Patterns of one subscription. Each may have to be held against the name of every topic when
+    /// a subscription starts: 32 times a million names is a quarter of a second.
     pub patterns_max: usize,
     /// Subscribers at once. The hub needs some 25 KB for one behind HTTP; this is 1.2 GB.
     pub subscribers_max: usize,
@@ -53,8 +53,8 @@ pub struct Limits {
     /// Base of the `retry:` that subscribers are told, before jitter. Engines default to 3-5 s
     /// without jitter; 2 s comes back sooner and the jitter spreads the herd.
     pub retry: Duration,
-    /// How long a peer may leave sent bytes unacknowledged. Three missed heartbeats: half-open
-    /// peers are found within 60 s.
+    /// How long a peer may leave sent bytes unacknowledged. A heartbeat goes out after at most 18
+    /// s, so that half-open peers are found within 53 s; the promise is 60 s.
     pub peer_silence_max: Duration,
 
     // Connections.
@@ -100,7 +100,7 @@ impl Default for Limits {
             turn_events_max: 1_024,
             heartbeat: Duration::from_secs(15),
             retry: Duration::from_secs(2),
-            peer_silence_max: Duration::from_secs(40),
+            peer_silence_max: Duration::from_secs(35),
             connections_max: 50_000,
             handshake_deadline: Duration::from_secs(10),
             head_deadline: Duration::from_secs(10),
