@@ -136,8 +136,15 @@ impl<'d, 'c, S: FnMut(Decoded<'_>)> Feed<'d, 'c, S> {
 /// Reads bytes as UTF-8 and says whether bytes had to be replaced by U+FFFD.
 #[inline]
 fn text(bytes: &[u8]) -> (Cow<'_, str>, bool) {
-    match str::from_utf8(bytes) {
-        Ok(text) => (Cow::Borrowed(text), false),
-        Err(_) => (String::from_utf8_lossy(bytes), true),
+    let text = match bytes.len() < SIMD_BYTES_MIN {
+        true => str::from_utf8(bytes).ok(),
+        false => simdutf8::basic::from_utf8(bytes).ok(),
+    };
+    match text {
+        Some(text) => (Cow::Borrowed(text), false),
+        None => (String::from_utf8_lossy(bytes), true),
     }
 }
+
+/// From this length on, vector instructions save more than choosing them costs.
+const SIMD_BYTES_MIN: usize = 128;

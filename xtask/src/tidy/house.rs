@@ -54,7 +54,7 @@ pub(crate) const HOUSE: &[Room] = &[
         name: "fanfare-sse",
         budget: 500,
         ours: &[],
-        foreign: Some(&["bytes", "memchr", "thiserror"]),
+        foreign: Some(&["bytes", "memchr", "simdutf8", "thiserror"]),
         unmentionable: WORLD,
     },
     Room {
