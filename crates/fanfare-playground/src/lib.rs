@@ -3,11 +3,11 @@
 //! Everything here stands on the public face of the `fanfare` library, as an embedder's own routes
 //! would. In reading order:
 //!
-//! - [`board`], [`chat`], [`ticker`], [`send_data`], [`echo`], [`counter`]: the apps;
-//! - [`while_watched`]: work that runs while somebody watches;
-//! - [`catalog`]: what the apps are called, and which pages, routes and sources they have;
-//! - [`page`] and [`assets`]: pages put together, and files embedded;
-//! - [`answer`]: JSON in and out, and refusals.
+//! - `board`, `chat`, `ticker`, `send_data`, `echo`, `counter`: the apps;
+//! - `while_watched`: work that runs while somebody watches;
+//! - `catalog`: what the apps are called, and which pages, routes and sources they have;
+//! - `page` and `assets`: pages put together, and files embedded;
+//! - `answer`: JSON in and out, and refusals.
 
 mod answer;
 mod assets;
