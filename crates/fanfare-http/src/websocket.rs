@@ -9,6 +9,7 @@ use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use http::request::Parts;
 use http::{Method, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -40,12 +41,13 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
 
 /// Answers a WebSocket handshake and runs `serve` on the socket. For routes of the embedder; the
 /// socket is dropped when the hub drains.
-pub fn upgrade<F, Fut>(request: Request, serve: F) -> Response
+pub fn upgrade<B, F, Fut>(request: http::Request<B>, serve: F) -> Response
 where
     F: FnOnce(Socket) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let app = request.extensions().get::<App>().cloned();
+    let (head, _body) = request.into_parts();
+    let app = head.extensions.get::<App>().cloned();
     let stop = app
         .as_ref()
         .map(|app| app.drain_token().clone())
@@ -53,7 +55,7 @@ where
     let serve = move |socket| async move {
         stop.run_until_cancelled(serve(socket)).await;
     };
-    accept(app.as_ref(), request, MESSAGE_BYTES_MAX, serve).unwrap_or_else(Problem::into_response)
+    accept(app.as_ref(), head, MESSAGE_BYTES_MAX, serve).unwrap_or_else(Problem::into_response)
 }
 
 /// Answers a GET of a topic that wants to become a WebSocket.
@@ -71,14 +73,15 @@ pub(crate) fn respond(app: &App, request: Request) -> Result<Response, Problem> 
     let session = Session::new(app.clone(), topic);
     // JSON may escape a character with six; the envelope around it is small.
     let message_bytes_max = 6 * app.hub().limits().event_bytes_max;
-    accept(Some(app), request, message_bytes_max, |socket| {
+    let (head, _body) = request.into_parts();
+    accept(Some(app), head, message_bytes_max, |socket| {
         session.run(socket, cursor)
     })
 }
 
 fn accept<F, Fut>(
     app: Option<&App>,
-    mut request: Request,
+    mut head: Parts,
     message_bytes_max: usize,
     serve: F,
 ) -> Result<Response, Problem>
@@ -86,8 +89,8 @@ where
     F: FnOnce(Socket) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let key = accept_key(&request)?;
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+    let key = accept_key(&head)?;
+    let Some(upgrade) = head.extensions.remove::<OnUpgrade>() else {
         let detail = "this connection cannot become a WebSocket: use HTTP/1.1";
         return Err(Problem::bad("bad_upgrade", detail));
     };
@@ -126,13 +129,13 @@ where
 }
 
 /// Checks the handshake (RFC 6455 4.2.1) and answers its challenge.
-fn accept_key(request: &Request) -> Result<HeaderValue, Problem> {
-    let headers = request.headers();
+fn accept_key(head: &Parts) -> Result<HeaderValue, Problem> {
+    let headers = &head.headers;
     let has = |name, token| has_token(headers, &name, token);
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
     let key = keys.next().filter(|key| is_key(key.as_bytes()));
     let has_one_key = keys.next().is_none();
-    let is_handshake = request.method() == Method::GET
+    let is_handshake = head.method == Method::GET
         && has(UPGRADE, "websocket")
         && has(CONNECTION, "upgrade")
         && has(SEC_WEBSOCKET_VERSION, "13");

@@ -9,7 +9,6 @@ use axum::routing::{get, post};
 use fanfare::{Cors, History, Hub, Limits, Problem, Response, Service, websocket};
 use fanfare_testkit::{Address, Form, Item, until};
 use http::HeaderMap;
-use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 
 /// Serves an app on port 0 for as long as the test runs.
@@ -188,7 +187,6 @@ async fn a_subscription_that_is_refused_is_a_problem_response() {
 #[tokio::test]
 async fn a_route_may_become_a_socket() {
     let echo = |request: axum::extract::Request| async {
-        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
         websocket::upgrade(request, |mut socket| async move {
             use futures_util::{SinkExt, StreamExt};
             while let Some(Ok(message)) = socket.next().await {
