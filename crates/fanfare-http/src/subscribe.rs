@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::query::SubscribeQuery;
 use crate::stream::EventBody;
 
-/// Nothing on the way may keep, change or hold back a stream; see the deployment traps.
+/// Nothing on the way may keep, change or hold back a stream.
 const CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-store, no-transform, private");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 

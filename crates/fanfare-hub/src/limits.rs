@@ -22,8 +22,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Bytes of an idempotency key. UUIDs have 36; 255 is what other APIs accept.
     pub idempotency_key_bytes_max: usize,
-    /// Idempotency keys that are remembered. About 400 bytes each with a UUID, 850 with the longest
-    /// key: 40 to 85 MB at the bound.
+    /// Idempotency keys that are remembered; of a streamed body, each event counts as one. About
+    /// 400 bytes each with a UUID, 850 with the longest key: 40 to 85 MB at the bound.
     pub idempotency_keys_max: usize,
     /// How long an idempotency key is remembered. Longer than any sane client retries.
     pub idempotency_window: Duration,
@@ -64,9 +64,11 @@ pub struct Limits {
     pub handshake_deadline: Duration,
     /// Time from connecting (or from the previous response) to a whole request head.
     pub head_deadline: Duration,
-    /// Bytes of a request head. Browsers send up to 8 KiB with large cookies.
+    /// Bytes of a request head. Browsers send up to 8 KiB with large cookies. hyper looks at the
+    /// bound between two reads, so that an HTTP/1 head may pass with less than twice as much.
     pub head_bytes_max: usize,
-    /// Header fields of a request. Browsers send about 20.
+    /// Header fields of an HTTP/1 request. Browsers send about 20. Those of HTTP/2 are bounded by
+    /// the bytes of the head, in which each counts 32 more than it has (RFC 9113 6.5.2).
     pub header_fields_max: usize,
     /// Longest wait for the next piece of a publish body. A piped live stream may be quiet for
     /// long, and sends comments or nothing: five minutes.
@@ -115,13 +117,13 @@ impl Default for Limits {
     }
 }
 
-// What the hub promises whatever the operator sets; checked when the hub is compiled.
+// The same for every hub, whatever the operator sets.
 /// Bytes that are still read of a body that was refused, so that a client which sends all before it
 /// looks for an answer gets one. As much as one event: honest mistakes are not larger.
 pub const REFUSED_BODY_BYTES_MAX: usize = 1 << 20;
 /// How long that may take. A client that sends nothing is waiting for the answer already.
 pub const REFUSED_BODY_WAIT: Duration = Duration::from_millis(500);
-/// Bytes of a topic name (DESIGN: 1-512). Fixed, not configurable: names are part of the contract.
+/// Bytes of a topic name. Fixed, not configurable: names are part of the contract (PROTOCOL.md 2).
 pub const TOPIC_BYTES_MAX: usize = 512;
 /// Bytes of an event type. Types are short identifiers; they are repeated in every frame.
 pub const EVENT_TYPE_BYTES_MAX: usize = 256;

@@ -1,7 +1,7 @@
 //! Topic names: the one function that decides what is a canonical name.
 //!
-//! Router, log, authorisation and broker all call it, so that no two of them can ever disagree on
-//! which topic a path means.
+//! Whoever takes a name from outside calls it, so that no two of them can ever disagree on which
+//! topic a path means.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
