@@ -17,7 +17,8 @@ pub(crate) struct HubOptions {
     #[arg(long, env = "FANFARE_RETRY", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "2s")]
     retry: Duration,
 
-    /// Silence after which a heartbeat keeps proxies from closing a stream
+    /// Silence after which a heartbeat keeps proxies from closing a stream; after 45 s without one
+    /// `fanfare sub` connects anew
     #[arg(long, env = "FANFARE_HEARTBEAT", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "15s")]
     heartbeat: Duration,
 
