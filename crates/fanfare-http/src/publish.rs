@@ -269,12 +269,19 @@ fn key(headers: &HeaderMap, bytes_max: usize) -> Result<Option<String>, Problem>
             "bad_header",
             "there are two Idempotency-Key headers: send one",
         )),
-        Ok(key) if !key.is_empty() && key.len() <= bytes_max => Ok(Some(key.to_owned())),
+        Ok(key) if (1..=bytes_max).contains(&key.len()) && is_visible(key) => {
+            Ok(Some(key.to_owned()))
+        }
         _ => {
             let detail = format!("Idempotency-Key is 1 to {bytes_max} visible ASCII characters");
             Err(Problem::bad("bad_header", detail))
         }
     }
+}
+
+/// Header values may also have spaces and tabs, which proxies take the liberty to change.
+fn is_visible(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The answer to a stored publication.

@@ -50,6 +50,17 @@ async fn another_request_under_the_same_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_key_has_visible_characters_alone() {
+    let hub = TestHub::start().await;
+    for key in ["a b", "a\tb"] {
+        let refused = keyed(&hub, "/orders", "one", key).send().await;
+        assert_eq!(refused.code(), "bad_header", "{key:?}");
+    }
+    let visible = keyed(&hub, "/orders", "one", "!\"a~").send().await;
+    assert_eq!(visible.stored().count, 1);
+}
+
+#[tokio::test]
 async fn a_batch_under_a_key_is_one_request() {
     let hub = TestHub::start().await;
     let lines =
