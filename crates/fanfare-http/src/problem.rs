@@ -90,7 +90,7 @@ impl Problem {
     }
 
     pub(crate) fn draining() -> Self {
-        let detail = "the hub is stopping; nothing was stored: try again in a moment";
+        let detail = "the hub is stopping: try again in a moment";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", detail).retry_after(1)
     }
 
