@@ -12,3 +12,4 @@ mod program;
 mod publish;
 mod relay;
 mod subscribe;
+mod texts;
