@@ -1,6 +1,6 @@
 //! One open WebSocket of a subscription.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 
 use bytes::Bytes;
 use fanfare_hub::{Cursor, EventType, NewEvent, Publication, ReadBudget, Step, TopicName};
@@ -20,6 +20,9 @@ use crate::metrics::OpenStream;
 use crate::problem::Problem;
 use crate::publish::receipt_json;
 use crate::stream::spread;
+
+/// What a client is told when nothing can follow.
+const ENDED: (CloseCode, &str) = (CloseCode::Normal, "the topic has ended");
 
 /// A subscription on a WebSocket, and what its client may publish to.
 pub(super) struct Session {
@@ -52,8 +55,11 @@ impl Session {
 
     /// Serves the socket until the client leaves, the topics end or the hub drains. There is no
     /// cursor when everything of the subscription has ended already.
-    pub(super) async fn run(self, mut socket: Socket, mut cursor: Option<Cursor>) {
-        let result = self.follow(&mut socket, cursor.as_mut()).await;
+    pub(super) async fn run(self, mut socket: Socket, cursor: Option<Cursor>) {
+        let result = match cursor {
+            Some(cursor) => self.follow(&mut socket, cursor).await,
+            None => Ok(Some(ENDED)),
+        };
         let close = match result {
             Ok(reason) => reason,
             Err(error) => {
@@ -74,7 +80,7 @@ impl Session {
     async fn follow(
         &self,
         socket: &mut Socket,
-        mut cursor: Option<&mut Cursor>,
+        mut cursor: Cursor,
     ) -> Result<Option<(CloseCode, &'static str)>, Error> {
         let limits = self.app.hub().limits().clone();
         let budget = ReadBudget {
@@ -82,9 +88,7 @@ impl Session {
             events: limits.turn_events_max,
         };
         let drain = self.app.drain_token().clone();
-        if let Some(cursor) = &cursor
-            && cursor.opening_gap().is_none()
-        {
+        if cursor.opening_gap().is_none() {
             let line = envelope::open_line(cursor.position(), clock::now());
             socket.send(text(&line)).await?;
         }
@@ -93,9 +97,9 @@ impl Session {
         loop {
             // Every arm is cancel-safe: a step or a frame that was not taken comes again.
             tokio::select! {
-                step = next_step(cursor.as_deref_mut(), budget) => {
+                step = next_step(&mut cursor, budget) => {
                     if !self.tell(socket, step).await? {
-                        return Ok(Some((CloseCode::Normal, "the topic has ended")));
+                        return Ok(Some(ENDED));
                     }
                     heartbeat.reset();
                 }
@@ -118,7 +122,7 @@ impl Session {
                 _ = heartbeat.tick() => socket.send(Message::Ping(Bytes::new())).await?,
                 () = drain.cancelled() => {
                     // What was published is sent before the socket is closed.
-                    while let Some(step) = next_step(cursor.as_deref_mut(), budget).now_or_never() {
+                    while let Some(step) = next_step(&mut cursor, budget).now_or_never() {
                         if !self.tell(socket, step).await? {
                             break;
                         }
@@ -217,12 +221,8 @@ fn fault(error: &Error) -> Option<(CloseCode, &'static str)> {
     }
 }
 
-async fn next_step(cursor: Option<&mut Cursor>, budget: ReadBudget) -> Step {
-    match cursor {
-        Some(cursor) => poll_fn(|cx| cursor.poll_step(cx, budget)).await,
-        // Everything has ended already; the client may still publish elsewhere until it leaves.
-        None => pending().await,
-    }
+async fn next_step(cursor: &mut Cursor, budget: ReadBudget) -> Step {
+    poll_fn(|cx| cursor.poll_step(cx, budget)).await
 }
 
 /// A line as a text frame, without its line end.

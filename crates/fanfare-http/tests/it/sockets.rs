@@ -175,6 +175,9 @@ async fn the_end_of_the_topic_closes_the_socket() {
     assert_eq!(socket.next_data().await, "last");
     assert_eq!(socket.next().await.event_type, "fanfare.end");
     assert_eq!(socket.close_code().await, Some(CloseCode::Normal));
+    // Who comes back has nothing to wait for either: what a 204 is to others.
+    let mut late = hub.subscribe(Form::WebSocket, "/job").await;
+    assert_eq!(late.close_code().await, Some(CloseCode::Normal));
 }
 
 #[tokio::test]
