@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanfare_hub::{Hub, Publication, PublishError, Receipt};
+use bytes::Bytes;
+use fanfare_hub::{Event, Hub, Publication, PublishError, Receipt};
 use http::HeaderValue;
 use http::header::HOST;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +17,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::body::{Request, Response};
 use crate::clock;
 use crate::cors::Cors;
+use crate::envelope::Envelopes;
 use crate::metrics::{Metrics, OpenStream};
 use crate::problem::Problem;
 use crate::routes;
@@ -67,6 +69,8 @@ pub(crate) struct Place {
 
 struct Shared {
     hub: Hub,
+    /// Events as JSON, for all who want them so.
+    envelopes: Envelopes,
     metrics: Metrics,
     started: Instant,
     /// Cancelled when nothing more is taken in: no publish, and no request on an idle connection.
@@ -91,6 +95,7 @@ impl App {
         tasks.spawn(trim_by_age(hub.clone(), drain.clone()));
         Self {
             shared: Arc::new(Shared {
+                envelopes: Envelopes::new(hub.limits().envelope_bytes_max),
                 metrics: Metrics::new(&hub),
                 hub,
                 started: Instant::now(),
@@ -133,6 +138,12 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The line of an event in JSON.
+    pub(crate) fn envelope(&self, event: &Event) -> Bytes {
+        let epoch = self.hub().log().epoch();
+        self.shared.envelopes.line(event, epoch)
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

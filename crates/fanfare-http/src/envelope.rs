@@ -1,7 +1,10 @@
 //! Events as JSON: the form of NDJSON lines, WebSocket frames and pages of history.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
-use fanfare_hub::{Epoch, Event, EventId, Gap, Timestamp};
+use fanfare_hub::{Epoch, Event, EventId, Gap, Seq, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -29,19 +32,68 @@ impl Envelope<'_> {
     }
 }
 
-/// The line of an event, made once however many read it.
-pub(crate) fn event_line(event: &Event, epoch: Epoch) -> &Bytes {
-    event.rendition(|event| {
-        let fields = event.fields();
-        Envelope {
-            id: event.id(epoch).to_string(),
-            topic: event.topic.as_str(),
-            event: &fields.event_type,
-            data: &fields.data,
-            time: event.time.0,
+/// The lines of the newest events that somebody has read as JSON, so that they are made once
+/// however many read them live. Bounded by itself, for JSON may be much longer than the event.
+pub(crate) struct Envelopes {
+    kept: Mutex<Kept>,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Kept {
+    lines: BTreeMap<Seq, Bytes>,
+    bytes: usize,
+}
+
+impl Envelopes {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        let kept = Mutex::default();
+        Self { kept, bytes_max }
+    }
+
+    /// The line of an event.
+    pub(crate) fn line(&self, event: &Event, epoch: Epoch) -> Bytes {
+        if let Some(line) = self.lock().lines.get(&event.seq) {
+            return line.clone();
         }
-        .line()
-    })
+        // Outside the lock: two may make the same line, nobody waits for one.
+        let line = event_line(event, epoch);
+        self.lock().keep(event.seq, line.clone(), self.bytes_max);
+        line
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Lines are added and removed whole; a panic elsewhere leaves them usable.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Keeps a line, unless it is older than all that there is room for.
+    fn keep(&mut self, seq: Seq, line: Bytes, bytes_max: usize) {
+        self.bytes += line.len();
+        if let Some(same) = self.lines.insert(seq, line) {
+            self.bytes -= same.len();
+        }
+        while self.bytes > bytes_max {
+            let Some((_, oldest)) = self.lines.pop_first() else {
+                return;
+            };
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
+fn event_line(event: &Event, epoch: Epoch) -> Bytes {
+    let fields = event.fields();
+    Envelope {
+        id: event.id(epoch).to_string(),
+        topic: event.topic.as_str(),
+        event: &fields.event_type,
+        data: &fields.data,
+        time: event.time.0,
+    }
+    .line()
 }
 
 /// The line that opens a stream.
@@ -73,4 +125,23 @@ fn own_line(id: EventId, event: &str, data: &str, now: Timestamp) -> Bytes {
         time: now.0,
     }
     .line()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_lines_are_kept_within_their_bound() {
+        let mut kept = Kept::default();
+        let line = Bytes::from_static(b"0123456789");
+        for seq in [3, 4, 5, 4, 1] {
+            kept.keep(Seq(seq), line.clone(), 25);
+            let bytes: usize = kept.lines.values().map(Bytes::len).sum();
+            assert_eq!(kept.bytes, bytes);
+        }
+        assert!(kept.lines.keys().eq([&Seq(4), &Seq(5)]));
+        kept.keep(Seq(6), Bytes::from(vec![b'x'; 26]), 25);
+        assert_eq!((kept.bytes, kept.lines.len()), (0, 0));
+    }
 }

@@ -50,7 +50,7 @@ pub(crate) async fn respond(app: &App, subscription: Subscription, limit: Option
     let mut array = vec![b'['];
     let gap = page.gap.as_ref().map(|gap| envelope::gap_line(gap, now));
     let events = page.slice.events.iter();
-    let events = events.map(|event| envelope::event_line(event, epoch).clone());
+    let events = events.map(|event| app.envelope(event));
     for (index, line) in gap.into_iter().chain(events).enumerate() {
         array.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
         array.extend_from_slice(line.trim_ascii_end());

@@ -84,7 +84,7 @@ impl Problem {
 
     pub(crate) fn body_too_large(max: usize) -> Self {
         let detail = format!(
-            "the body is larger than {max} bytes: split it, or stream it with a chunked body"
+            "the body is larger than {max} bytes: send less at once, or a link to large content"
         );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     }

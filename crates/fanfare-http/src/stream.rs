@@ -154,12 +154,14 @@ impl EventBody {
     }
 
     fn events(&self, slice: &Slice) -> Bytes {
-        let epoch = self.app.hub().log().epoch();
-        let pieces = slice.events.iter().map(|event| match self.form {
-            Form::Sse => &event.frame,
-            _ => envelope::event_line(event, epoch),
-        });
-        let piece = join(pieces);
+        let events = slice.events.iter();
+        let piece = match self.form {
+            Form::Sse => join(events.map(|event| &event.frame)),
+            _ => {
+                let lines: Vec<_> = events.map(|event| self.app.envelope(event)).collect();
+                join(lines.iter())
+            }
+        };
         self.app
             .metrics()
             .delivered(slice.events.len(), piece.len());

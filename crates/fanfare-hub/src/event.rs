@@ -4,7 +4,7 @@
 //! subscriber use those same bytes.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -229,8 +229,6 @@ pub struct Event {
     pub kind: Kind,
     /// The `text/event-stream` block, id line and blank line included.
     pub frame: Bytes,
-    /// The one other form, made when first asked for.
-    rendition: OnceLock<Bytes>,
 }
 
 /// The fields of an event, read back from its frame.
@@ -246,9 +244,9 @@ impl Event {
     /// The event type that marks the end of a topic.
     pub const END_TYPE: &'static str = "fanfare.end";
     /// What an event costs in memory besides its frame: this struct, its two places in the window,
-    /// the count of the frame's readers, and the allocator's share. Measured: 270 bytes before the
-    /// first reader, 320 after. Counted so that a million empty events are not free.
-    pub const OVERHEAD_BYTES: u64 = 300;
+    /// the count of the frame's readers, and the allocator's share. Some 230 bytes before
+    /// the first reader, 280 after. Counted so that a million empty events are not free.
+    pub const OVERHEAD_BYTES: u64 = 260;
 
     /// Gives an encoded block its place.
     #[must_use]
@@ -265,7 +263,6 @@ impl Event {
             topic,
             kind,
             frame: encoded.into_frame(id),
-            rendition: OnceLock::new(),
         }
     }
 
@@ -273,11 +270,6 @@ impl Event {
     #[must_use]
     pub fn cost_bytes(&self) -> u64 {
         self.frame.len() as u64 + Self::OVERHEAD_BYTES
-    }
-
-    /// The event in another form (an envelope), made once however many read it.
-    pub fn rendition(&self, render: impl FnOnce(&Self) -> Bytes) -> &Bytes {
-        self.rendition.get_or_init(|| render(self))
     }
 
     /// Reads the fields back from the frame.

@@ -47,6 +47,10 @@ pub struct Limits {
     pub turn_bytes_max: usize,
     /// Events handed to one subscriber in one turn; bounds the turn for tiny events.
     pub turn_events_max: usize,
+    /// Bytes of events in JSON that are kept for the next subscriber who wants them so. Live
+    /// subscribers read the same few; this is several seconds of a busy hub. Counted apart from
+    /// history, since JSON may be six times as long as the event.
+    pub envelope_bytes_max: usize,
     /// Silence after which a heartbeat is sent, spread by 20 % so that subscribers do not beat
     /// together. 15 s is the HTML specification's advice and below every proxy's idle limit.
     pub heartbeat: Duration,
@@ -100,6 +104,7 @@ impl Default for Limits {
             history_events_max: 100_000,
             turn_bytes_max: 64 << 10,
             turn_events_max: 1_024,
+            envelope_bytes_max: 16 << 20,
             heartbeat: Duration::from_secs(15),
             retry: Duration::from_secs(2),
             peer_silence_max: Duration::from_secs(35),

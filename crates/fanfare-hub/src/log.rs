@@ -196,8 +196,6 @@ pub struct TopicStatus {
 pub trait Observer: Send + Sync {
     /// The topic has something new for those who wait at the tail.
     fn visible(&self, topic: &TopicName);
-    /// Everybody should look again: topics were forgotten or the log changed under them.
-    fn changed(&self);
 }
 
 /// The log of the hub.

@@ -12,9 +12,7 @@ pub struct Retention {
     pub age_max: Duration,
     /// More events are dropped.
     pub events_max: u64,
-    /// More bytes are dropped; an event counts its frame and what it costs to hold. Its JSON, which
-    /// is kept once somebody has read it in that form, is not counted: mostly as much again, six
-    /// times as much where all of the text has to be escaped.
+    /// More bytes are dropped; an event counts its frame and what it costs to hold.
     pub bytes_max: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Who waits for which topic. Publishing wakes exactly those who subscribed to the topic or to a
 //! pattern that selects it; nobody else is looked at.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -34,7 +34,7 @@ fn take(wakers: &Wakers, woken: &mut Vec<Waker>) {
 struct Waiting {
     topics: HashMap<TopicName, Wakers>,
     patterns: PatternNode,
-    everybody: Wakers,
+    everybody: BTreeSet<SubscriberId>,
 }
 
 /// Patterns by their segments: a topic walks down all branches that it matches, and finds its
@@ -70,7 +70,7 @@ impl Wakeups {
         if waiting.everybody.len() >= max {
             return false;
         }
-        waiting.everybody.insert(id, Arc::clone(waker));
+        waiting.everybody.insert(id);
         for topic in &selection.topics {
             let wakers = waiting.topics.entry(topic.clone()).or_default();
             wakers.insert(id, Arc::clone(waker));
@@ -112,12 +112,6 @@ impl Observer for Wakeups {
             waiting.patterns.take(&segments, &mut woken);
         }
         drop(waiting);
-        woken.into_iter().for_each(Waker::wake);
-    }
-
-    fn changed(&self) {
-        let mut woken = Vec::new();
-        take(&self.lock().everybody, &mut woken);
         woken.into_iter().for_each(Waker::wake);
     }
 }

@@ -137,12 +137,11 @@ impl Session {
     async fn tell(&self, socket: &mut Socket, step: Step) -> Result<bool, Error> {
         match step {
             Step::Events(slice) => {
-                let epoch = self.app.hub().log().epoch();
                 let mut bytes = 0;
                 for event in &slice.events {
-                    let line = envelope::event_line(event, epoch);
+                    let line = self.app.envelope(event);
                     bytes += line.len();
-                    socket.feed(text(line)).await?;
+                    socket.feed(text(&line)).await?;
                 }
                 self.app.metrics().delivered(slice.events.len(), bytes);
                 socket.flush().await?;
