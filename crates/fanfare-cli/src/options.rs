@@ -1,6 +1,7 @@
 //! What `dev` and `serve` have in common: the hub's options, its listeners, its end.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +9,10 @@ use clap::Args;
 use fanfare::{Hub, Limits, RetentionRules};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// What makes sense for a heartbeat. Less is only traffic; more, and half-open peers are found
+/// later than promised, and clients that wait for three of them reconnect without end.
+const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
 
 /// Options of the hub itself.
 #[derive(Debug, Args)]
@@ -42,10 +47,12 @@ pub(crate) struct HubOptions {
 impl HubOptions {
     /// Builds the hub.
     pub(crate) fn hub(&self) -> Result<Hub> {
-        if self.heartbeat < Duration::from_secs(1) {
+        if !HEARTBEATS.contains(&self.heartbeat) {
             bail!(
-                "--heartbeat is {:?}: a second is the least that helps anybody",
-                self.heartbeat
+                "--heartbeat is {:?}: clients and proxies expect something between {:?} and {:?}",
+                self.heartbeat,
+                HEARTBEATS.start(),
+                HEARTBEATS.end()
             );
         }
         let mut retention = RetentionRules::default();
