@@ -181,7 +181,7 @@ impl Post {
             let mut rest = events;
             while !rest.is_empty() {
                 let later = rest.split_off(rest.len().min(batch_max));
-                stored.add(self.publish(rest, false, None).await?)?;
+                stored.add(self.publish(rest, false, None).await?);
                 rest = later;
             }
             return Ok(());
@@ -195,7 +195,7 @@ impl Post {
                 .map_or("", |event_type| event_type.as_str());
             let key =
                 self.idempotency(stored.count, [event_type.as_bytes(), event.data.as_bytes()]);
-            stored.add(self.publish(vec![event], false, key).await?)?;
+            stored.add(self.publish(vec![event], false, key).await?);
         }
         Ok(())
     }
@@ -235,10 +235,9 @@ impl Post {
 }
 
 impl Stored {
-    fn add(&mut self, receipt: Receipt) -> Result<(), Problem> {
+    fn add(&mut self, receipt: Receipt) {
         self.count += receipt.count;
         self.last = Some(receipt);
-        Ok(())
     }
 
     /// What the publisher is told of trouble. A 4xx promises that nothing was stored, so that it
