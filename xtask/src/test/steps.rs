@@ -92,6 +92,10 @@ const CHROMIUM: Package<'_> = Package {
     name: "chromium",
     program: "chromium",
 };
+const IP: Package<'_> = Package {
+    name: "iproute2",
+    program: "ip",
+};
 const NODE: Package<'_> = Package {
     name: "nodejs",
     program: "node",
@@ -124,6 +128,8 @@ fn clippy() -> Result<Outcome> {
 }
 
 fn unit() -> Result<Outcome> {
+    // For the peer that vanishes, which needs a network that can be cut.
+    packages::bring(&[IP])?;
     cargo("test --workspace --all-targets --no-fail-fast")
 }
 
