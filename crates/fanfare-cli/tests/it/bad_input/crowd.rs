@@ -187,12 +187,18 @@ fn out_of_descriptors_is_waited_out_without_spinning() {
     command.args(["-c", script, env!("CARGO_BIN_EXE_fanfare")]);
     command.args("dev --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --quiet".split(' '));
     let trial = Trial::of("descriptors", Hub::start(command));
+    let start = Instant::now();
     let sockets: Vec<_> = (0..400).map(|_| trial.hub.connect()).collect();
     trial.case("400 connections with 256 descriptors", |hub| {
         let share = cpu_share(hub);
         assert!(share < 0.2, "{share} of a processor");
-        let lines = hub.log().matches("cannot accept").count();
-        assert_eq!(lines, 1, "the log is not filled");
+        let lines = hub.log().matches("cannot accept").count() as u64;
+        // One each ten seconds; on a busy machine the case itself may take longer.
+        let lines_max = 1 + start.elapsed().as_secs() / 10;
+        assert!(
+            (1..=lines_max).contains(&lines),
+            "{lines} lines fill the log"
+        );
         format!("{:.0} % of a processor, {lines} line of log", 100.0 * share)
     });
     drop(sockets);
