@@ -1,6 +1,7 @@
 //! `cargo xtask`: the chores of this repository, so that a laptop and CI run the same code.
 
 mod bench;
+mod campaign;
 mod command;
 mod fuzz;
 mod test;
@@ -31,6 +32,8 @@ enum Verb {
     Tidy(tidy::Options),
     /// Measure one part against its peers.
     Bench(bench::Options),
+    /// Cut the power of a guest under load, and count what was lost.
+    PowerCut(campaign::power_cut::Options),
     /// Feed a fuzz target with random input.
     Fuzz(fuzz::Options),
 }
@@ -53,6 +56,7 @@ fn run(cli: Cli) -> Result<bool> {
         Verb::Test(options) | Verb::Ci(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::PowerCut(options) => campaign::power_cut::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
     }
 }

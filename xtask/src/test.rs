@@ -4,7 +4,7 @@
 //! table and a line `N passed, N failed`.
 
 mod deny;
-mod packages;
+pub(crate) mod packages;
 mod steps;
 
 use std::time::{Duration, Instant};
