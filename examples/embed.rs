@@ -5,7 +5,7 @@ use axum::{Router, extract::State, http::HeaderMap, routing};
 use fanfare::{Hub, Response};
 
 async fn events(State(hub): State<Hub>, headers: HeaderMap) -> Response {
-    hub.subscribe("chat").resume(&headers).respond()
+    hub.subscribe("chat").resume(&headers).respond().await
 }
 
 async fn say(State(hub): State<Hub>, text: String) -> Result<String, String> {

@@ -2,11 +2,12 @@
 
 use fanfare_hub::{EventId, TopicName, TopicStatus};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::body::{Body, Request, Response};
+use crate::body::{Body, Response};
 use crate::problem::Problem;
 use crate::stream::millis;
 
@@ -17,20 +18,25 @@ const TOPICS_MAX: usize = 1_000;
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
 /// Answers a request below `/-/`.
-pub(crate) fn respond(app: &App, request: &Request) -> Result<Response, Problem> {
-    let answer: fn(&App, &Request) -> Result<Response, Problem> = match request.uri().path() {
-        "/-/health/live" => |_, _| Ok(json(&json!({ "status": "live" }))),
-        "/-/health/ready" => |app, _| Ok(ready(app)),
-        "/-/info" => |app, _| Ok(json(&about(app))),
-        "/-/metrics" => |app, _| Ok(metrics(app)),
-        "/-/topics" => topics,
-        "/-/openapi.json" => |_, _| Ok(with_type(Body::from(OPENAPI), "application/json")),
+pub(crate) async fn respond(app: &App, request: &Parts) -> Result<Response, Problem> {
+    let answer: fn(&App) -> Response = match request.uri.path() {
+        "/-/health/live" => |_| json(&json!({ "status": "live" })),
+        "/-/health/ready" => ready,
+        "/-/info" => |app| json(&about(app)),
+        "/-/metrics" => metrics,
+        "/-/topics" if is_read(request) => return topics(app, request).await,
+        "/-/topics" => |_| Problem::not_found().into_response(),
+        "/-/openapi.json" => |_| with_type(Body::from(OPENAPI), "application/json"),
         _ => return Err(Problem::not_found()),
     };
-    match *request.method() {
-        Method::GET | Method::HEAD => answer(app, request),
-        _ => Err(Problem::method_not_allowed("GET, HEAD, OPTIONS")),
+    if is_read(request) {
+        return Ok(answer(app));
     }
+    Err(Problem::method_not_allowed("GET, HEAD, OPTIONS"))
+}
+
+fn is_read(request: &Parts) -> bool {
+    matches!(request.method, Method::GET | Method::HEAD)
 }
 
 /// What a program finds at `/`.
@@ -106,10 +112,10 @@ fn metrics(app: &App) -> Response {
 }
 
 /// Topics in the order of their names: `?after=NAME&limit=N` pages through them.
-fn topics(app: &App, request: &Request) -> Result<Response, Problem> {
+async fn topics(app: &App, request: &Parts) -> Result<Response, Problem> {
     let mut after = None;
     let mut limit = TOPICS_MAX;
-    for pair in request.uri().query().unwrap_or_default().split('&') {
+    for pair in request.uri.query().unwrap_or_default().split('&') {
         match pair.split_once('=') {
             Some(("after", name)) => after = Some(TopicName::from_path(&name.replace('+', "%20"))?),
             Some(("limit", text)) => {
@@ -141,7 +147,7 @@ fn topics(app: &App, request: &Request) -> Result<Response, Problem> {
             "ended": status.is_ended,
         })
     };
-    let topics = log.topics(after.as_ref(), limit);
+    let topics = log.topics(after.as_ref(), limit).await;
     let topics: Vec<_> = topics.into_iter().map(describe).collect();
     Ok(json(&json!({ "topics": topics })))
 }

@@ -217,6 +217,14 @@ impl From<PublishError> for Problem {
             PublishError::Append(AppendError::KeyReused) => {
                 Self::new(StatusCode::CONFLICT, "idempotency_key_reused", detail)
             }
+            PublishError::Append(AppendError::BatchTooLarge { .. }) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+            }
+            PublishError::Append(AppendError::Uncertain(_)) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "outcome_unknown",
+                format!("{detail}; an Idempotency-Key makes it safe to try again"),
+            ),
             // What is left is the log's trouble, and errors that are not written yet.
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", detail).retry_after(1),
         }

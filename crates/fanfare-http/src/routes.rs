@@ -66,7 +66,8 @@ async fn route(app: &App, request: Request) -> Result<Response, Problem> {
         return front_door(app, &request);
     }
     if path.starts_with("/-/") || path == "/-" {
-        return own::respond(app, &request);
+        let (parts, _) = request.into_parts();
+        return own::respond(app, &parts).await;
     }
     if path.starts_with("/.well-known/") {
         return Err(Problem::not_found());
@@ -89,13 +90,18 @@ fn guard_origin(app: &App, request: &Request) -> Result<(), Problem> {
 
 async fn topic(app: &App, request: Request) -> Result<Response, Problem> {
     match *request.method() {
-        Method::GET if websocket::is_upgrade(request.headers()) => websocket::respond(app, request),
+        Method::GET if websocket::is_upgrade(request.headers()) => {
+            websocket::respond(app, request).await
+        }
         Method::GET => {
             let (parts, _) = request.into_parts();
             subscribe::respond(app, &parts.uri, &parts.headers).await
         }
         Method::POST => publish::respond(app, request).await,
-        Method::HEAD => head(app, &request),
+        Method::HEAD => {
+            let (parts, _) = request.into_parts();
+            head(app, &parts.uri).await
+        }
         Method::DELETE => {
             let (parts, _) = request.into_parts();
             delete(app, &parts.uri).await
@@ -126,10 +132,10 @@ fn front_door(app: &App, request: &Request) -> Result<Response, Problem> {
 }
 
 /// Tells a topic's oldest and newest id and its count.
-fn head(app: &App, request: &Request) -> Result<Response, Problem> {
-    let topic = TopicName::from_path(topic_path(request.uri()))?;
+async fn head(app: &App, uri: &Uri) -> Result<Response, Problem> {
+    let topic = TopicName::from_path(topic_path(uri))?;
     let log = app.hub().log();
-    let status = log.topic(&topic);
+    let status = log.topic(&topic).await;
     let mut headers = HeaderMap::new();
     let count = status.as_ref().map_or(0, |status| status.events);
     headers.insert(COUNT, HeaderValue::from(count));

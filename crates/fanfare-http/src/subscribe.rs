@@ -38,30 +38,37 @@ pub(crate) async fn respond(
         return Ok(page::respond(app, subscription, limit).await);
     }
     let (subscription, _) = parse(app, uri, headers, Start::Tail)?;
-    open(app, subscription, form)
+    open(app, subscription, form).await
 }
 
 /// Opens an event stream, or answers 204 when there is nothing to wait for: that status makes every
 /// `EventSource` stop reconnecting (HTML 9.2.2).
-pub(crate) fn open(app: &App, subscription: Subscription, form: Form) -> Result<Response, Problem> {
-    Ok(match app.hub().subscribe(subscription, clock::now())? {
-        Subscribed::Open(cursor) => {
-            stream_response(EventBody::new(app.clone(), cursor, form), form)
-        }
-        Subscribed::Over => over(),
-    })
+pub(crate) async fn open(
+    app: &App,
+    subscription: Subscription,
+    form: Form,
+) -> Result<Response, Problem> {
+    Ok(
+        match app.hub().subscribe(subscription, clock::now()).await? {
+            Subscribed::Open(cursor) => {
+                stream_response(EventBody::new(app.clone(), cursor, form), form)
+            }
+            Subscribed::Over => over(),
+        },
+    )
 }
 
 /// Opens an SSE stream whose end the embedder hears of.
 ///
 /// # Errors
 /// When the hub has no room for another subscriber.
-pub fn open_sse(
+pub async fn open_sse(
     app: &App,
     subscription: Subscription,
     on_close: Option<Box<dyn FnOnce() + Send>>,
 ) -> Result<Response, Problem> {
-    let Subscribed::Open(cursor) = app.hub().subscribe(subscription, clock::now())? else {
+    let subscribed = app.hub().subscribe(subscription, clock::now()).await?;
+    let Subscribed::Open(cursor) = subscribed else {
         if let Some(hook) = on_close {
             hook();
         }

@@ -59,14 +59,14 @@ where
 }
 
 /// Answers a GET of a topic that wants to become a WebSocket.
-pub(crate) fn respond(app: &App, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Problem> {
     let (subscription, _) = subscribe::parse(app, request.uri(), request.headers(), Start::Tail)?;
     // What a frame without a topic is published to.
     let topic = match Selector::from_path(subscribe::topic_path(request.uri()))? {
         Selector::Topic(topic) => Some(topic),
         Selector::Pattern(_) => None,
     };
-    let cursor = match app.hub().subscribe(subscription, clock::now())? {
+    let cursor = match app.hub().subscribe(subscription, clock::now()).await? {
         Subscribed::Open(cursor) => Some(cursor),
         Subscribed::Over => None,
     };

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use futures_util::task::AtomicWaker;
 
 use crate::hub::Shared;
-use crate::log::{Pending, ReadBudget, ReadRequest, Reading, Slice};
+use crate::log::{Lost, Pending, ReadBudget, ReadRequest, Reading, Slice};
 use crate::position::{EventId, Seq};
 use crate::subscription::{Gap, GapReason, Selection};
 use crate::wakeups::SubscriberId;
@@ -133,8 +133,12 @@ impl Cursor {
     /// The gap that has to be told before the slice, once.
     fn gap_before(&self, slice: &mut Slice) -> Option<Gap> {
         let epoch = self.shared.log.epoch();
-        let gap = slice.gap(GapReason::Slow, self.after, epoch);
-        slice.overtaken = None;
+        let reason = match slice.missing.map(|missing| missing.why) {
+            Some(Lost::Damaged) => GapReason::Trimmed,
+            _ => GapReason::Slow,
+        };
+        let gap = slice.gap(reason, self.after, epoch);
+        slice.missing = None;
         gap
     }
 

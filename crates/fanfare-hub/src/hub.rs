@@ -187,9 +187,10 @@ impl Hub {
     ) -> Page {
         let Subscription { selection, start } = subscription;
         let log = &self.shared.log;
-        let located = log.locate(&selection, &start, now);
+        let selection = Arc::new(selection);
+        let located = log.locate(&selection, &start, now).await;
         let mut request = ReadRequest {
-            selection: Arc::new(selection),
+            selection,
             after: located.after,
             trims_seen: located.trims_seen,
             budget,
@@ -215,7 +216,10 @@ impl Hub {
     ///
     /// # Errors
     /// When the hub has no room for another subscriber.
-    pub fn subscribe(
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind.
+    pub async fn subscribe(
         &self,
         subscription: Subscription,
         now: Timestamp,
@@ -231,7 +235,7 @@ impl Hub {
         }
         let mut cursor = Cursor::new(Arc::clone(shared), id, Arc::clone(&selection), waker);
         // Attached before it is placed: what is published from here on wakes it.
-        let located = shared.log.locate(&selection, &start, now);
+        let located = shared.log.locate(&selection, &start, now).await;
         if located.is_over && located.gap.is_none() {
             return Ok(Subscribed::Over);
         }

@@ -11,6 +11,8 @@
 //! - [`topic`] and [`pattern`]: what can be published to and what can be subscribed to;
 //! - [`event`]: an event before and after the log took it in;
 //! - [`retention`]: the rule for dropping history;
+//! - [`drops`]: remembering what was dropped;
+//! - [`idempotency`]: which requests were stored already;
 //! - [`log`]: the trait that every storage implements, and its errors;
 //! - [`window`]: events in memory, in order, with an index by topic;
 //! - [`memory`]: the log that is nothing but a window;
@@ -20,8 +22,10 @@
 //! - [`hub`]: publish and subscribe.
 
 pub mod cursor;
+pub mod drops;
 pub mod event;
 pub mod hub;
+pub mod idempotency;
 pub mod limits;
 pub mod log;
 pub mod memory;
@@ -38,7 +42,8 @@ pub use event::{Event, EventType, EventTypeError, NewEvent, Timestamp};
 pub use hub::{Hub, Page, Publication, PublishError, SubscribeError, Subscribed};
 pub use limits::Limits;
 pub use log::{
-    AppendError, Batch, Durability, IdempotencyKey, Log, ReadBudget, Receipt, Slice, TopicStatus,
+    AppendError, Batch, Durability, IdempotencyKey, Log, Lost, Missing, ReadBudget, Receipt, Slice,
+    TopicStatus,
 };
 pub use memory::MemoryLog;
 pub use pattern::{Selector, SelectorError, TopicPattern};

@@ -23,7 +23,7 @@ pub struct Limits {
     /// Bytes of an idempotency key. UUIDs have 36; 255 is what other APIs accept.
     pub idempotency_key_bytes_max: usize,
     /// Idempotency keys that are remembered; of a streamed body, each event counts as one. About
-    /// 400 bytes each with a UUID, 850 with the longest key: 40 to 85 MB at the bound.
+    /// 120 bytes each, however long the key is: 48 MB at the bound.
     pub idempotency_keys_max: usize,
     /// How long an idempotency key is remembered. Longer than any sane client retries.
     pub idempotency_window: Duration,
@@ -95,7 +95,7 @@ impl Default for Limits {
             batch_events_max: 10_000,
             body_bytes_max: 8 << 20,
             idempotency_key_bytes_max: 255,
-            idempotency_keys_max: 100_000,
+            idempotency_keys_max: 400_000,
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             topics_max: 1_000_000,
             selectors_max: 256,

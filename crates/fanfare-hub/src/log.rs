@@ -30,6 +30,10 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub enum Durability {
     /// Nothing: it lives as long as the process.
     Memory,
+    /// The end of the process, but no power cut: it was handed to the system and is not synced.
+    Written,
+    /// A power cut: it was synced to the disk.
+    Disk,
 }
 
 impl Durability {
@@ -38,6 +42,8 @@ impl Durability {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Written => "written",
+            Self::Disk => "disk",
         }
     }
 }
@@ -92,6 +98,17 @@ pub enum AppendError {
     /// There are as many topics as the hub allows.
     #[error("the hub holds as many topics as it may ({0}): retire some, or raise the limit")]
     TooManyTopics(usize),
+    /// The batch is larger than a log can store as a whole.
+    #[error("the batch has {bytes} bytes; the log takes {max} at once: split it")]
+    BatchTooLarge {
+        /// Its bytes as they would be stored.
+        bytes: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// The storage failed while the batch was on its way: it may be there after a restart, or not.
+    #[error("whether the events are stored is not known: {0}")]
+    Uncertain(String),
     /// The storage cannot take it now; nothing was stored.
     #[error("the log cannot store events now: {0}")]
     Unavailable(String),
@@ -128,20 +145,38 @@ pub struct Slice {
     pub after: Seq,
     /// Trims counted so far. Events trimmed later than this count were still the cursor's to read.
     pub trims_seen: u64,
-    /// Events of the selection were dropped before the cursor could read them; this is the oldest
-    /// that is left, or the tail.
-    pub overtaken: Option<Seq>,
+    /// Events of the selection that were there to be read and are gone. They lie before the events
+    /// of this slice.
+    pub missing: Option<Missing>,
     /// Whether there was more than the budget allowed.
     pub has_more: bool,
     /// Whether every topic of the selection has ended and nothing of it is left to read.
     pub is_over: bool,
 }
 
+/// Events that a cursor had still to read and cannot read any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Why they are gone.
+    pub why: Lost,
+    /// The oldest event of the selection that is left, or the tail.
+    pub oldest: Seq,
+}
+
+/// Why events cannot be read any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// They were dropped before the cursor came to them.
+    Overtaken,
+    /// What is on the disk is not what was written to it.
+    Damaged,
+}
+
 impl Slice {
     /// The gap before these events, for a reader that stood at `after`.
     pub(crate) fn gap(&self, reason: GapReason, after: Seq, epoch: Epoch) -> Option<Gap> {
         let id = |seq| EventId { epoch, seq };
-        let oldest = id(self.overtaken?);
+        let oldest = id(self.missing?.oldest);
         let first = self.events.first();
         let resumes_after = first.map_or(self.after, |event| event.seq.previous());
         Some(Gap {
@@ -216,13 +251,14 @@ pub trait Log: Send + Sync + 'static {
     fn read(&self, request: &ReadRequest) -> Reading;
 
     /// Finds where a subscription starts. A lookup, never a scan of what lies before.
-    fn locate(&self, selection: &Selection, start: &Start, now: Timestamp) -> Located;
+    fn locate(&self, selection: &Arc<Selection>, start: &Start, now: Timestamp)
+    -> Pending<Located>;
 
     /// What is known of a topic; `None` when nothing was ever published to it or all is forgotten.
-    fn topic(&self, name: &TopicName) -> Option<TopicStatus>;
+    fn topic(&self, name: &TopicName) -> Pending<Option<TopicStatus>>;
 
     /// Topics in the order of their names, after the given one.
-    fn topics(&self, after: Option<&TopicName>, limit: usize) -> Vec<TopicStatus>;
+    fn topics(&self, after: Option<&TopicName>, limit: usize) -> Pending<Vec<TopicStatus>>;
 
     /// Drops a topic's history and its end. Answers how many events were dropped.
     fn forget(&self, name: &TopicName) -> Pending<Result<u64, AppendError>>;

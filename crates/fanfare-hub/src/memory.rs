@@ -1,12 +1,10 @@
 //! The log that is nothing but a window: it lives as long as the process.
 
-mod idempotency;
-
 use std::future::ready;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use self::idempotency::{IdempotencyIndex, Known};
 use crate::event::{Event, Kind, Timestamp};
+use crate::idempotency::{IdempotencyIndex, KeyId, KeyRow, Known};
 use crate::limits::Limits;
 use crate::log::{
     AppendError, Batch, Durability, Located, Log, Observer, Pending, ReadRequest, Reading, Receipt,
@@ -73,8 +71,9 @@ impl MemoryLog {
             durability: Durability::Memory,
             is_replayed,
         };
-        if let Some(key) = &idempotency {
-            match state.idempotency.find(&topic, key, time) {
+        let key = idempotency.map(|key| (KeyId::of(&topic, &key), key.fingerprint));
+        if let Some((id, fingerprint)) = &key {
+            match state.idempotency.find(id, fingerprint, time) {
                 Known::Never => {}
                 Known::Stored { seq, count } => return Ok(receipt(seq, count, true)),
                 Known::ForAnotherRequest => return Err(AppendError::KeyReused),
@@ -99,8 +98,14 @@ impl MemoryLog {
             state.window.push(Arc::new(event));
         }
         let seq = state.window.last();
-        if let Some(key) = idempotency {
-            state.idempotency.remember(topic, key, time, seq, count);
+        if let Some((id, fingerprint)) = key {
+            state.idempotency.remember(KeyRow {
+                id,
+                fingerprint,
+                seq,
+                count,
+                time,
+            });
         }
         Ok(receipt(seq, count, false))
     }
@@ -134,18 +139,22 @@ impl Log for MemoryLog {
         Reading::Ready(self.read_state().window.read(request))
     }
 
-    fn locate(&self, selection: &Selection, start: &Start, now: Timestamp) -> Located {
-        self.read_state()
-            .window
-            .locate(selection, start, self.epoch, now)
+    fn locate(
+        &self,
+        selection: &Arc<Selection>,
+        start: &Start,
+        now: Timestamp,
+    ) -> Pending<Located> {
+        let window = &self.read_state().window;
+        Box::pin(ready(window.locate(selection, start, self.epoch, now)))
     }
 
-    fn topic(&self, name: &TopicName) -> Option<TopicStatus> {
-        self.read_state().window.topic(name)
+    fn topic(&self, name: &TopicName) -> Pending<Option<TopicStatus>> {
+        Box::pin(ready(self.read_state().window.topic(name)))
     }
 
-    fn topics(&self, after: Option<&TopicName>, limit: usize) -> Vec<TopicStatus> {
-        self.read_state().window.topics(after, limit)
+    fn topics(&self, after: Option<&TopicName>, limit: usize) -> Pending<Vec<TopicStatus>> {
+        Box::pin(ready(self.read_state().window.topics(after, limit)))
     }
 
     fn forget(&self, name: &TopicName) -> Pending<Result<u64, AppendError>> {

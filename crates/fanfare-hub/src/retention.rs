@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::event::Timestamp;
 use crate::pattern::Selector;
 use crate::topic::TopicName;
 
@@ -23,6 +24,15 @@ impl Retention {
         events_max: u64::MAX,
         bytes_max: u64::MAX,
     };
+
+    /// Whether, of so many events and bytes, the oldest has to go. Bytes never cost the last event:
+    /// one that is larger than the bound would otherwise be acknowledged and never seen.
+    #[must_use]
+    pub fn exceeds(&self, count: u64, bytes: u64, oldest: Timestamp, now: Timestamp) -> bool {
+        oldest.after(self.age_max) < now
+            || count > self.events_max.max(1)
+            || (bytes > self.bytes_max && count > 1)
+    }
 }
 
 /// The hub-wide rule and those of single topics.

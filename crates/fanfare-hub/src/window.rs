@@ -12,7 +12,8 @@ mod retain;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use self::retain::{Alarms, Drops};
+use self::retain::Alarms;
+use crate::drops::{Drops, Floor};
 use crate::event::{Event, Kind, Timestamp};
 use crate::limits::CLOCK_DISORDER_MAX;
 use crate::log::TopicStatus;
@@ -62,29 +63,6 @@ struct Topic {
     ended: Option<Seq>,
     /// Its place among the window's alarms: not later than the oldest event comes of age.
     alarm: Option<Timestamp>,
-}
-
-/// Below here something is missing.
-#[derive(Clone, Copy, Debug, Default)]
-struct Floor {
-    /// The newest event that was dropped.
-    through: Seq,
-    /// The count of trims when that happened.
-    at: u64,
-}
-
-impl Floor {
-    /// Each part by itself: of two topics, the one that was dropped later may have the older
-    /// events.
-    fn raise(&mut self, other: Self) {
-        self.through = self.through.max(other.through);
-        self.at = self.at.max(other.at);
-    }
-
-    /// Whether something after `after` was dropped later than the given count of trims.
-    fn is_above(self, after: Seq, trims_seen: u64) -> bool {
-        self.through > after && self.at > trims_seen
-    }
 }
 
 impl Window {

@@ -33,7 +33,10 @@ impl Board {
     }
 
     /// `GET addClient`: all messages so far, then each new one.
-    pub(crate) fn add_client(self: &Arc<Self>, request: &Request) -> Response {
+    pub(crate) fn add_client(
+        self: &Arc<Self>,
+        request: &Request,
+    ) -> impl Future<Output = Response> + use<> {
         let client = Client::connect(self);
         self.hub
             .subscribe(TOPIC)

@@ -26,7 +26,7 @@ impl Chat {
     /// There is no hand-over from history to live. The hub sends what
     /// lies after the subscriber's cursor, and at the end it waits; so
     /// nothing can fall between the two, or come twice.
-    pub(crate) fn messages(&self, request: &Request) -> Response {
+    pub(crate) fn messages(&self, request: &Request) -> impl Future<Output = Response> + use<> {
         self.hub
             .subscribe(TOPIC)
             .history(History::All)

@@ -43,7 +43,7 @@ impl Counter {
     /// `GET event`: counts, for ten seconds. Then the stream ends, and
     /// the browser asks again by itself with the id of the last count it
     /// saw.
-    pub(crate) fn event(&self, request: &Request) -> Response {
+    pub(crate) fn event(&self, request: &Request) -> impl Future<Output = Response> + use<> {
         let watcher = self.timer.watch();
         let response = self
             .hub
@@ -51,7 +51,7 @@ impl Counter {
             .resume(request.headers())
             .on_close(move || drop(watcher))
             .respond();
-        with_timing(response.map(|body| body.closes_after(STREAM_AGE_MAX)))
+        async { with_timing(response.await.map(|body| body.closes_after(STREAM_AGE_MAX))) }
     }
 }
 

@@ -117,15 +117,15 @@ impl Apps {
     ) -> Result<Response, Problem> {
         let method = request.method().clone();
         Ok(match (method.as_str(), path) {
-            ("GET", "board/addClient") => self.board.add_client(&request),
+            ("GET", "board/addClient") => self.board.add_client(&request).await,
             ("POST", "board/message") => self.board.message(request).await?,
-            ("GET", "chat/messages") => self.chat.messages(&request),
+            ("GET", "chat/messages") => self.chat.messages(&request).await,
             ("POST", "chat/messages") => self.chat.send(request).await?,
-            ("GET", "ticker/events") => self.ticker.events(&request),
-            ("GET", "send-data/events") => self.send_data.events(&request),
+            ("GET", "ticker/events") => self.ticker.events(&request).await,
+            ("GET", "send-data/events") => self.send_data.events(&request).await,
             ("POST", "send-data/send-data") => self.send_data.send(request).await?,
             ("GET", "echo/socket") => echo::socket(request),
-            ("GET", "counter/event") => self.counter.event(&request),
+            ("GET", "counter/event") => self.counter.event(&request).await,
             (method, path) => site.respond(method, path),
         })
     }

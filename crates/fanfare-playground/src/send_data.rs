@@ -28,7 +28,7 @@ impl Inbox {
     }
 
     /// `GET events`: the ticker's stream, with a timer of its own.
-    pub(crate) fn events(&self, request: &Request) -> Response {
+    pub(crate) fn events(&self, request: &Request) -> impl Future<Output = Response> + use<> {
         self.ticker.events(request)
     }
 

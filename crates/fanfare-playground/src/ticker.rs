@@ -29,7 +29,7 @@ impl Ticker {
     }
 
     /// `GET events`: what happens from now on.
-    pub(crate) fn events(&self, request: &Request) -> Response {
+    pub(crate) fn events(&self, request: &Request) -> impl Future<Output = Response> + use<> {
         let watcher = self.timer.watch();
         self.hub
             .subscribe(self.topic)

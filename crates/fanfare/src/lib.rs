@@ -11,7 +11,7 @@
 //!
 //! // In a route of axum, hyper or whatever speaks `http`:
 //! let headers = http::HeaderMap::new();
-//! let response = hub.subscribe("chat").resume(&headers).respond();
+//! let response = hub.subscribe("chat").resume(&headers).respond().await;
 //! # Ok(()) }
 //! ```
 //!

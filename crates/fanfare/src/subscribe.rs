@@ -83,7 +83,7 @@ impl Subscribe {
     /// Answers with a `text/event-stream`: 204 when the topic has ended and all of it was read, a
     /// problem when the subscription is refused.
     #[must_use]
-    pub fn respond(self) -> Response {
+    pub async fn respond(self) -> Response {
         let Self {
             app,
             selectors,
@@ -93,8 +93,10 @@ impl Subscribe {
         let selection = selectors
             .map_err(Problem::from)
             .and_then(|selectors| Ok(Selection::new(selectors, app.hub().limits())?));
-        let opened = selection
-            .and_then(|selection| open_sse(&app, Subscription { selection, start }, on_close));
+        let opened = match selection {
+            Ok(selection) => open_sse(&app, Subscription { selection, start }, on_close).await,
+            Err(problem) => Err(problem),
+        };
         opened.unwrap_or_else(Problem::into_response)
     }
 
@@ -102,7 +104,7 @@ impl Subscribe {
     ///
     /// # Errors
     /// A selector that is none, or a hub that has no room; the problem says which.
-    pub fn stream(self) -> Result<EventStream, Problem> {
+    pub async fn stream(self) -> Result<EventStream, Problem> {
         let limits = self.app.hub().limits();
         let selection = Selection::new(self.selectors?, limits)?;
         let budget = ReadBudget {
@@ -113,7 +115,7 @@ impl Subscribe {
             selection,
             start: self.start,
         };
-        let cursor = match self.app.hub().subscribe(subscription, clock::now())? {
+        let cursor = match self.app.hub().subscribe(subscription, clock::now()).await? {
             Subscribed::Open(cursor) => Some(cursor),
             Subscribed::Over => None,
         };

@@ -5,10 +5,11 @@ use std::collections::BinaryHeap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 
-use super::{Floor, Topic, Window};
+use super::{Topic, Window};
+use crate::drops::Floor;
 use crate::event::Event;
 use crate::limits::{MERGE_TOPICS_MAX, SCAN_EVENTS_MAX, SCAN_EVENTS_MIN};
-use crate::log::{ReadBudget, ReadRequest, Slice};
+use crate::log::{Lost, Missing, ReadBudget, ReadRequest, Slice};
 use crate::pattern::TopicPattern;
 use crate::position::Seq;
 use crate::subscription::Selection;
@@ -70,9 +71,12 @@ impl Window {
             events: reader.events,
             after: stopped_at.unwrap_or_else(|| self.last.max(after)),
             trims_seen: self.drops.count(),
-            overtaken: self
+            missing: self
                 .is_trimmed(selection, after, request.trims_seen)
-                .then(|| self.oldest(selection).unwrap_or(self.last)),
+                .then(|| Missing {
+                    why: Lost::Overtaken,
+                    oldest: self.oldest(selection).unwrap_or(self.last),
+                }),
             has_more,
             is_over: !has_more && self.is_over(selection),
         }

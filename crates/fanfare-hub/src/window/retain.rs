@@ -1,66 +1,14 @@
-//! Dropping events: by retention or with their topic, and remembering what was dropped so that
-//! those who have not read it can be told.
+//! Dropping events: by retention or with their topic.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Floor, Topic, Window};
+use super::{Topic, Window};
+use crate::drops::Floor;
 use crate::event::{Event, Timestamp};
-use crate::limits::DROPS_REMEMBERED_MAX;
-use crate::position::Seq;
 use crate::retention::Retention;
-use crate::subscription::Selection;
 use crate::topic::TopicName;
-
-/// One event that was dropped.
-#[derive(Debug)]
-struct Dropped {
-    seq: Seq,
-    topic: TopicName,
-    /// The newest event of the window at that time.
-    last: Seq,
-}
-
-/// The latest drops, each by itself, so that most readers learn exactly what they lost without a
-/// look at any topic.
-#[derive(Debug, Default)]
-pub(super) struct Drops {
-    latest: VecDeque<Dropped>,
-    /// How many there were ever.
-    count: u64,
-}
-
-impl Drops {
-    pub(super) fn count(&self) -> u64 {
-        self.count
-    }
-
-    fn push(&mut self, dropped: Dropped) {
-        if self.latest.len() == DROPS_REMEMBERED_MAX {
-            self.latest.pop_front();
-        }
-        self.latest.push_back(dropped);
-        self.count += 1;
-    }
-
-    /// Whether something of the selection after `after` was dropped later than the given count;
-    /// `None` when that lies too far back.
-    pub(super) fn has_lost(&self, selection: &Selection, after: Seq, seen: u64) -> Option<bool> {
-        let newest_first = (0..self.count).rev().zip(self.latest.iter().rev());
-        for (earlier, dropped) in newest_first {
-            // Nobody can have dropped, before this one, what was not published yet.
-            if earlier < seen || dropped.last <= after {
-                return Some(false);
-            }
-            if dropped.seq > after && selection.matches(&dropped.topic) {
-                return Some(true);
-            }
-        }
-        let is_all = self.count.saturating_sub(seen) <= self.latest.len() as u64;
-        is_all.then_some(false)
-    }
-}
 
 /// When to look at which topic for events that are too old.
 #[derive(Debug, Default)]
@@ -191,11 +139,7 @@ impl Window {
         let Some(event) = topic.events.pop_front() else {
             return false;
         };
-        self.drops.push(Dropped {
-            seq: event.seq,
-            topic: event.topic.clone(),
-            last: self.last,
-        });
+        self.drops.push(event.seq, event.topic.clone(), self.last);
         topic.bytes -= event.cost_bytes();
         topic.floor.raise(Floor {
             through: event.seq,
@@ -230,8 +174,7 @@ impl Topic {
     }
 }
 
-/// Whether the oldest event has to go. Bytes never cost the last event: one that is larger than the
-/// bound would otherwise be acknowledged and never seen.
+/// Whether the oldest event has to go.
 fn exceeds(
     retention: &Retention,
     count: u64,
@@ -239,12 +182,7 @@ fn exceeds(
     oldest: Option<&Arc<Event>>,
     now: Timestamp,
 ) -> bool {
-    let Some(oldest) = oldest else {
-        return false;
-    };
-    oldest.time.after(retention.age_max) < now
-        || count > retention.events_max.max(1)
-        || (bytes > retention.bytes_max && count > 1)
+    oldest.is_some_and(|oldest| retention.exceeds(count, bytes, oldest.time, now))
 }
 
 #[cfg(test)]

@@ -55,15 +55,20 @@ impl Log for SlowLog {
     fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
         self.memory.append(batch)
     }
-    fn locate(&self, selection: &Selection, start: &Start, now: Timestamp) -> Located {
+    fn locate(
+        &self,
+        selection: &Arc<Selection>,
+        start: &Start,
+        now: Timestamp,
+    ) -> Pending<Located> {
         let located = self.memory.locate(selection, start, now);
         (self.after_locate)(&self.memory);
         located
     }
-    fn topic(&self, name: &TopicName) -> Option<TopicStatus> {
+    fn topic(&self, name: &TopicName) -> Pending<Option<TopicStatus>> {
         self.memory.topic(name)
     }
-    fn topics(&self, after: Option<&TopicName>, limit: usize) -> Vec<TopicStatus> {
+    fn topics(&self, after: Option<&TopicName>, limit: usize) -> Pending<Vec<TopicStatus>> {
         self.memory.topics(after, limit)
     }
     fn forget(&self, name: &TopicName) -> Pending<Result<u64, AppendError>> {

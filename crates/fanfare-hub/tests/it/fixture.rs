@@ -98,7 +98,7 @@ pub(crate) fn forget(hub: &Hub, name: &str) -> u64 {
 pub(crate) fn subscribe(hub: &Hub, selectors: &[&str], start: Start) -> Subscribed {
     let selection = select(selectors);
     let subscription = Subscription { selection, start };
-    hub.subscribe(subscription, NOW).unwrap()
+    now_or_panic(hub.subscribe(subscription, NOW)).unwrap()
 }
 
 pub(crate) fn open(hub: &Hub, selectors: &[&str], start: Start) -> Cursor {

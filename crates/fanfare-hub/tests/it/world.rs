@@ -147,7 +147,7 @@ impl World {
         };
         let is_over = rest.is_empty() && reason.is_none() && self.model.is_over(selection);
         let (selection, model) = (selection.clone(), &self.model);
-        match self.hub.subscribe(subscription, self.now).unwrap() {
+        match now_or_panic(self.hub.subscribe(subscription, self.now)).unwrap() {
             Subscribed::Over => {
                 assert!(is_over, "{start:?} of {selection:?} is not over");
                 None
@@ -215,7 +215,7 @@ impl World {
 
     /// What the log says of its topics is what the model counts.
     pub(crate) fn check_topics(&self) {
-        let found = self.hub.log().topics(None, usize::MAX);
+        let found = now_or_panic(self.hub.log().topics(None, usize::MAX));
         let expected = self.model.topics();
         assert_eq!(found.len(), expected.len());
         for (status, name) in found.iter().zip(&expected) {

@@ -80,6 +80,7 @@ async fn stream(State(board): State<Board>, headers: HeaderMap) -> Response {
             gone.fetch_add(1, Ordering::Relaxed);
         })
         .respond()
+        .await
 }
 
 async fn say(State(board): State<Board>, text: String) -> Result<String, Response> {
@@ -168,14 +169,14 @@ async fn a_subscription_that_is_refused_is_a_problem_response() {
         ..Limits::default()
     };
     let hub = Hub::builder().limits(limits).build();
-    let _only = hub.subscribe("a").stream().unwrap();
+    let _only = hub.subscribe("a").stream().await.unwrap();
     for (subscription, status) in [
         (hub.subscribe("a//b"), 400),
         (hub.subscribe("a").and("-/own"), 400),
         (hub.subscribe("a").and("b").and("c"), 400),
         (hub.subscribe("a"), 429),
     ] {
-        let response = subscription.respond();
+        let response = subscription.respond().await;
         assert_eq!(response.status(), status);
         assert_eq!(
             response.headers()["content-type"],

@@ -21,7 +21,7 @@ async fn next(stream: &mut EventStream) -> Event {
 
 /// The texts of so many events.
 pub(crate) async fn read(subscription: Subscribe, count: usize) -> Vec<String> {
-    let mut stream = subscription.stream().unwrap();
+    let mut stream = subscription.stream().await.unwrap();
     let mut texts = Vec::new();
     while texts.len() < count {
         texts.push(next(&mut stream).await.data);
@@ -41,7 +41,7 @@ async fn a_stream_replays_and_then_lives() {
     let typed = NewEvent::new("two\r\nlines").event_type("note").unwrap();
     let second = hub.publish("b/x", typed).await.unwrap();
     let subscription = hub.subscribe("a").and("b/*").history(History::All);
-    let mut stream = subscription.stream().unwrap();
+    let mut stream = subscription.stream().await.unwrap();
     assert_eq!(next(&mut stream).await.data, "1");
     let event = next(&mut stream).await;
     assert_eq!((event.id, event.topic.as_str()), (second.id, "b/x"));
@@ -68,7 +68,7 @@ async fn a_history_is_everything_a_number_or_a_span() {
         read(from(History::Since(Duration::from_secs(60))), 3).await,
         ["1", "2", "3"]
     );
-    let mut tail = hub.subscribe("a").stream().unwrap();
+    let mut tail = hub.subscribe("a").stream().await.unwrap();
     hub.publish("a", "4").await.unwrap();
     assert_eq!(next(&mut tail).await.data, "4");
 }
@@ -101,7 +101,7 @@ async fn a_gap_is_an_item_of_the_stream() {
     };
     let hub = Hub::builder().retention(retention).build();
     let first = hub.publish("a", "1").await.unwrap();
-    let mut slow = hub.subscribe("a").stream().unwrap();
+    let mut slow = hub.subscribe("a").stream().await.unwrap();
     for text in ["2", "3", "4"] {
         hub.publish("a", text).await.unwrap();
     }
@@ -109,7 +109,7 @@ async fn a_gap_is_an_item_of_the_stream() {
         .subscribe("a")
         .resume(&coming_back(&first.id.to_string()));
     for (stream, reason) in [
-        (&mut resumed.stream().unwrap(), GapReason::Trimmed),
+        (&mut resumed.stream().await.unwrap(), GapReason::Trimmed),
         (&mut slow, GapReason::Slow),
     ] {
         match expect("a gap", stream.next()).await {
@@ -132,7 +132,7 @@ async fn a_stream_ends_when_its_topics_have_and_the_hook_runs_then() {
     let subscription = hub.subscribe("a").on_close(move || {
         counter.fetch_add(1, Ordering::Relaxed);
     });
-    let mut stream = subscription.stream().unwrap();
+    let mut stream = subscription.stream().await.unwrap();
     hub.publish("a", "last").await.unwrap();
     hub.end("a").await.unwrap();
     assert_eq!(next(&mut stream).await.data, "last");
@@ -154,7 +154,7 @@ async fn a_dropped_stream_is_a_subscriber_that_is_gone() {
     let subscription = hub.subscribe("a").on_close(move || {
         counter.fetch_add(1, Ordering::Relaxed);
     });
-    let stream = subscription.stream().unwrap();
+    let stream = subscription.stream().await.unwrap();
     assert_eq!(hub.subscribers(), 1);
     drop(stream);
     assert_eq!((hub.subscribers(), closed.load(Ordering::Relaxed)), (0, 1));
@@ -167,7 +167,7 @@ async fn a_subscription_that_is_refused_says_why() {
         ..Limits::default()
     };
     let hub = Hub::builder().limits(limits).build();
-    let code = |subscription: Subscribe| subscription.stream().err().unwrap().code();
-    assert_eq!(code(hub.subscribe("a//b")), "bad_topic");
-    assert_eq!(code(hub.subscribe("a").and("b")), "too_many_topics");
+    let code = async |subscription: Subscribe| subscription.stream().await.err().unwrap().code();
+    assert_eq!(code(hub.subscribe("a//b")).await, "bad_topic");
+    assert_eq!(code(hub.subscribe("a").and("b")).await, "too_many_topics");
 }

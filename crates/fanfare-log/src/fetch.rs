@@ -1,0 +1,326 @@
+//! Reading what lies on disk after a cursor, in one bounded slice. Runs on a reader thread.
+//!
+//! Only events that left memory are read here: the slice ends where the tail begins, and the next
+//! read finds the rest there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fanfare_hub::log::{Lost, Missing, ReadBudget, ReadRequest, Slice};
+use fanfare_hub::{Event, Seq, TopicName};
+
+use crate::index::Place;
+use crate::segment::{Segment, StoredEvent};
+use crate::shared::Shared;
+use crate::shelf::Shelf;
+use crate::view::{Hole, View, looks_of_a_turn};
+
+/// A topic to be read.
+pub(crate) struct Wanted {
+    pub(crate) id: u32,
+    pub(crate) name: TopicName,
+    /// Everything up to here was dropped.
+    pub(crate) floor: Seq,
+}
+
+/// What was known when the read began.
+struct Plan<'a> {
+    shelf: Shelf<'a>,
+    /// The topics, unless they are too many to be merged.
+    topics: Option<Vec<Wanted>>,
+    /// What lies beyond is in memory.
+    through: Seq,
+    last: Seq,
+    floor: Seq,
+    trims_seen: u64,
+    is_trimmed: bool,
+    holes: Arc<Vec<Hole>>,
+}
+
+/// An event that was found in an index.
+struct Found {
+    segment: Arc<Segment>,
+    topic: TopicName,
+    place: Place,
+}
+
+/// What one pass over the indexes came to.
+#[derive(Default)]
+struct Pass {
+    found: Vec<Found>,
+    /// Everything of the selection up to here was found.
+    through: Seq,
+    /// A part of an index that cannot be read begins after here and ends there.
+    unreadable: Option<Seq>,
+}
+
+/// Reads what lies on disk after a cursor.
+pub(crate) fn fetch(shared: &Shared, request: &ReadRequest) -> Slice {
+    let plan = Plan::new(shared, request);
+    let mut missing = plan.is_trimmed.then(|| Missing {
+        why: Lost::Overtaken,
+        oldest: plan.oldest(shared, request, request.after),
+    });
+    let mut after = request.after.max(plan.floor.min(plan.through));
+    let mut events = Vec::new();
+    while events.is_empty() && after < plan.through {
+        let hole = plan.holes.iter().find(|hole| hole.through > after);
+        let limit = hole.map_or(plan.through, |hole| hole.from.previous().min(plan.through));
+        let pass = plan.pass(shared, request, (after, limit));
+        after = pass.through;
+        let lost = read_events(shared, &pass, &mut events);
+        let damaged_through = match (lost, hole) {
+            (Some(seq), _) if events.is_empty() => seq,
+            (Some(_), _) => {
+                // What was read is given first; the next read begins before what is damaged.
+                after = events.last().map_or(after, |event| event.seq);
+                break;
+            }
+            _ if events.is_empty() && pass.unreadable.is_some() => pass.unreadable.unwrap_or(after),
+            (_, Some(hole)) if events.is_empty() && after >= limit => hole.through,
+            // A turn that only passed over events of others.
+            _ if plan.topics.is_none() => break,
+            _ => continue,
+        };
+        after = after.max(damaged_through);
+        missing.get_or_insert_with(|| Missing {
+            why: Lost::Damaged,
+            oldest: plan.oldest(shared, request, damaged_through),
+        });
+        // One turn tells one gap; what follows is the next turn's.
+        break;
+    }
+    Slice {
+        events,
+        after,
+        trims_seen: plan.trims_seen,
+        missing,
+        has_more: after < plan.last,
+        is_over: false,
+    }
+}
+
+impl<'a> Plan<'a> {
+    fn new(shared: &'a Shared, request: &ReadRequest) -> Self {
+        let view = shared.view();
+        let selection = &request.selection;
+        Self {
+            topics: wanted(&view, request),
+            shelf: shared.shelf_of(&view),
+            through: view.on_disk_through(),
+            last: view.last,
+            floor: view.floor,
+            trims_seen: view.drops.count(),
+            is_trimmed: view.is_trimmed(selection, request.after, request.trims_seen),
+            holes: Arc::clone(&view.holes),
+        }
+    }
+
+    /// Finds the next events after a place in the indexes, up to a limit.
+    fn pass(&self, shared: &Shared, request: &ReadRequest, range: (Seq, Seq)) -> Pass {
+        match &self.topics {
+            Some(topics) => self.pass_topics(topics, request.budget, range),
+            None => self.pass_forward(shared, request, range),
+        }
+    }
+
+    fn pass_topics(&self, topics: &[Wanted], budget: ReadBudget, range: (Seq, Seq)) -> Pass {
+        let (after, limit) = range;
+        let mut pass = Pass {
+            through: limit,
+            ..Pass::default()
+        };
+        let mut room = Room::new(budget);
+        // With many topics each gives a few; what one cuts short ends the pass for all.
+        let each_max = (2 * budget.events / topics.len().max(1)).clamp(16, budget.events.max(16));
+        for segment in self.shelf.after(after) {
+            if segment.base > limit {
+                break;
+            }
+            let mut through = limit;
+            let mut places = Vec::new();
+            for (index, topic) in topics.iter().enumerate() {
+                let from = after.max(topic.floor);
+                let Ok(some) = segment.places_after(self.shelf.cache, topic.id, from, each_max)
+                else {
+                    return pass.stop_at_unreadable(segment, limit);
+                };
+                if some.len() >= each_max
+                    && let Some(last) = some.last()
+                {
+                    through = through.min(segment.seq(last.number));
+                }
+                places.extend(some.into_iter().map(|place| (place, index)));
+            }
+            places.sort_unstable_by_key(|(place, _)| place.number);
+            for (place, index) in places {
+                let seq = segment.seq(place.number);
+                if seq > through {
+                    break;
+                }
+                if !room.takes(place.len) {
+                    return pass.stop();
+                }
+                pass.found.push(Found {
+                    segment: Arc::clone(segment),
+                    topic: topics[index].name.clone(),
+                    place,
+                });
+            }
+            if through < limit {
+                pass.through = through;
+                return pass;
+            }
+        }
+        pass
+    }
+
+    /// Looks at every event after the place, as many as one turn may.
+    fn pass_forward(&self, shared: &Shared, request: &ReadRequest, range: (Seq, Seq)) -> Pass {
+        let (after, limit) = range;
+        let mut pass = Pass {
+            through: limit,
+            ..Pass::default()
+        };
+        let mut room = Room::new(request.budget);
+        let looks = looks_of_a_turn(&request.selection);
+        let Some(segment) = self
+            .shelf
+            .after(after)
+            .iter()
+            .find(|segment| segment.has_after(after))
+        else {
+            return pass;
+        };
+        let Ok(entries) = segment.entries_after(self.shelf.cache, after, looks) else {
+            return pass.stop_at_unreadable(segment, limit);
+        };
+        let mut seen = HashMap::new();
+        let view = shared.view();
+        for entry in &entries {
+            let seq = segment.seq(entry.number);
+            if seq > limit {
+                return pass;
+            }
+            let topic = seen.entry(entry.topic).or_insert_with(|| {
+                let topic = view.topics.by_id(entry.topic)?;
+                let is_wanted = request.selection.matches(&topic.name);
+                is_wanted.then(|| (topic.name.clone(), topic.floor.through))
+            });
+            if let Some((name, floor)) = topic
+                && *floor < seq
+            {
+                if !room.takes(entry.len) {
+                    return pass.stop();
+                }
+                pass.found.push(Found {
+                    segment: Arc::clone(segment),
+                    topic: name.clone(),
+                    place: entry.place(),
+                });
+            }
+            pass.through = seq;
+        }
+        // A segment that has been read to its end is left behind, with what may be missing after
+        // its last event.
+        if entries.len() < looks {
+            pass.through = segment.through(limit);
+        }
+        pass
+    }
+
+    /// The oldest event of the selection after a place, or the tail.
+    fn oldest(&self, shared: &Shared, request: &ReadRequest, after: Seq) -> Seq {
+        crate::locate::oldest_after(shared, &request.selection, after).unwrap_or(self.last)
+    }
+}
+
+impl Pass {
+    /// The budget is spent: everything up to the last event found was found.
+    fn stop(mut self) -> Self {
+        if let Some(found) = self.found.last() {
+            self.through = found.segment.seq(found.place.number);
+        }
+        self
+    }
+
+    fn stop_at_unreadable(mut self, segment: &Segment, limit: Seq) -> Self {
+        self.unreadable = Some(segment.through(limit));
+        self.through = segment.base.previous();
+        if !self.found.is_empty() {
+            self.unreadable = None;
+        }
+        self
+    }
+}
+
+/// What is left of a budget.
+struct Room {
+    budget: ReadBudget,
+    is_first: bool,
+}
+
+impl Room {
+    fn new(budget: ReadBudget) -> Self {
+        Self {
+            budget,
+            is_first: true,
+        }
+    }
+
+    /// Takes an event of so many bytes into account; the first one always fits.
+    fn takes(&mut self, len: u32) -> bool {
+        let len = len as usize;
+        if !self.is_first && (self.budget.events == 0 || self.budget.bytes < len) {
+            return false;
+        }
+        self.is_first = false;
+        self.budget.bytes = self.budget.bytes.saturating_sub(len);
+        self.budget.events = self.budget.events.saturating_sub(1);
+        true
+    }
+}
+
+/// The topics of the selection, unless they are too many to be merged.
+fn wanted(view: &View, request: &ReadRequest) -> Option<Vec<Wanted>> {
+    let topics = view.topics.few(&request.selection)?;
+    let wanted = topics.iter().map(|topic| Wanted {
+        id: topic.id,
+        name: topic.name.clone(),
+        floor: topic.floor.through,
+    });
+    Some(wanted.collect())
+}
+
+/// Reads the events that were found, up to the first that is damaged; answers its seq.
+fn read_events(shared: &Shared, pass: &Pass, events: &mut Vec<Arc<Event>>) -> Option<Seq> {
+    for run in pass
+        .found
+        .chunk_by(|one, other| Arc::ptr_eq(&one.segment, &other.segment))
+    {
+        let segment = &run[0].segment;
+        let places: Vec<Place> = run.iter().map(|found| found.place).collect();
+        let read = segment.events(&shared.cache, &places, shared.epoch);
+        for (found, event) in run.iter().zip(read) {
+            let Ok(StoredEvent {
+                seq,
+                kind,
+                time,
+                frame,
+            }) = event
+            else {
+                let seq = segment.seq(found.place.number);
+                tracing::error!(seq = seq.0, "an event on disk is damaged");
+                return Some(seq);
+            };
+            events.push(Arc::new(Event {
+                seq,
+                time,
+                topic: found.topic.clone(),
+                kind,
+                frame,
+            }));
+        }
+    }
+    None
+}

@@ -1,0 +1,176 @@
+//! The thread for slow chores, so that no publisher waits for them: sealing, the mark, spare files,
+//! and taking away what retention has emptied.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+
+use fanfare_hub::Seq;
+
+use crate::mark::Mark;
+use crate::memo::{Memo, TopicRow};
+use crate::options::{MARK_INTERVAL, MEMO_SHARE};
+use crate::segment::Segment;
+use crate::shared::{Shared, Spare};
+use crate::storage::StoredFile;
+use crate::writer::{SPARE_NAME, create};
+
+/// What the keeper is asked for.
+pub(crate) enum Chore {
+    /// Write the index of a segment whose records end here.
+    Seal(Arc<Segment>, u64),
+    /// Have a file ready for the next segment.
+    Prepare,
+    /// Take away the oldest segments, if nothing of them is kept.
+    Recycle,
+    /// Write the last mark and end.
+    Close,
+}
+
+/// Chores that may wait before the writer does: segments that are not sealed yet hold their index
+/// in memory.
+pub(crate) const CHORES_MAX: usize = 4;
+
+/// The keeper's own state.
+pub(crate) struct Keeper {
+    shared: Arc<Shared>,
+    mark: Mark,
+    mark_file: Arc<dyn StoredFile>,
+}
+
+impl Keeper {
+    pub(crate) fn new(shared: Arc<Shared>, mark: Mark, mark_file: Arc<dyn StoredFile>) -> Self {
+        Self {
+            shared,
+            mark,
+            mark_file,
+        }
+    }
+
+    /// Works until it is asked to close.
+    pub(crate) fn run(mut self, chores: &Receiver<Chore>) {
+        loop {
+            match chores.recv_timeout(MARK_INTERVAL) {
+                Ok(Chore::Seal(segment, records_end)) => self.seal(&segment, records_end),
+                Ok(Chore::Prepare) => self.prepare(),
+                Ok(Chore::Recycle) => self.recycle(),
+                Err(RecvTimeoutError::Timeout) => self.write_mark(false),
+                Ok(Chore::Close) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.write_mark(true);
+    }
+
+    /// Writes down how far the log is durable, if that is not written already.
+    fn write_mark(&mut self, is_closed: bool) {
+        let durable = self.shared.durable();
+        if self.mark.durable == durable && self.mark.is_closed == is_closed {
+            return;
+        }
+        let mark = Mark {
+            count: self.mark.count + 1,
+            durable,
+            is_closed,
+            ..self.mark
+        };
+        match mark.write(&*self.mark_file) {
+            Ok(()) => self.mark = mark,
+            // The next one may be written; until then a start takes more on trust.
+            Err(error) => tracing::warn!(%error, "the mark of the log could not be written"),
+        }
+    }
+
+    /// Writes the index of a segment that is full. Without it the next start reads all records.
+    fn seal(&self, segment: &Segment, records_end: u64) {
+        if let Err(error) = segment.seal(records_end) {
+            tracing::warn!(%error, base = segment.base.0, "the index of a segment could not be written");
+        }
+    }
+
+    fn prepare(&self) {
+        let mut spare = self.shared.spare();
+        if spare.is_some() {
+            return;
+        }
+        // A disk that has no room is noticed by the writer, when it needs the file.
+        *spare = create(&*self.shared.storage, self.shared.segment_bytes, 0).ok();
+    }
+
+    fn recycle(&self) {
+        let (dead, memo) = {
+            let view = self.shared.view();
+            let dead = view.dead_segments();
+            let Some(first) = view.segments.get(dead).filter(|_| dead > 0) else {
+                return;
+            };
+            (dead, self.memo(first.base))
+        };
+        let freed = dead as u64 * self.shared.segment_bytes;
+        let is_worth_it = freed >= MEMO_SHARE * memo.bytes() || self.shared.trouble().is_some();
+        if !is_worth_it {
+            return;
+        }
+        if let Err(error) = memo.write(&*self.shared.storage) {
+            tracing::warn!(%error, "old segments stay, because what to remember of them could not be written");
+            return;
+        }
+        let removed = self.shared.view_mut().remove_segments(dead);
+        for segment in removed {
+            self.put_away(segment);
+        }
+        if let Err(error) = self.shared.storage.sync_names() {
+            tracing::warn!(%error, "the folder could not be synced");
+        }
+    }
+
+    /// What has to be remembered once everything before `first` is gone.
+    fn memo(&self, first: Seq) -> Memo {
+        let view = self.shared.view();
+        let open = view.topics.iter().map(|topic| TopicRow {
+            id: topic.id,
+            name: topic.name.clone(),
+            is_open: true,
+            newest: topic.newest,
+            floor: topic.floor.through,
+            ended: topic.ended,
+        });
+        let closed = view.topics.closed().map(|(id, name, newest)| TopicRow {
+            id,
+            name: name.clone(),
+            is_open: false,
+            newest,
+            floor: newest,
+            ended: None,
+        });
+        let keys = self.shared.keys();
+        Memo {
+            first,
+            forgotten: view.topics.forgotten.through,
+            topics: open.chain(closed).collect(),
+            keys: keys.rows().filter(|row| row.seq < first).cloned().collect(),
+        }
+    }
+
+    /// Keeps the file of a segment that is gone as a spare, or removes it.
+    fn put_away(&self, segment: Arc<Segment>) {
+        let (storage, name) = (&self.shared.storage, crate::header::file_name(segment.base));
+        let capacity = segment.capacity;
+        let mut spare = self.shared.spare();
+        let is_wanted = spare.is_none() && capacity == self.shared.segment_bytes;
+        // Somebody may still read it: then the file goes on for those who have it open.
+        let sole = Arc::try_unwrap(segment).ok().filter(|_| is_wanted);
+        let kept = sole.filter(|_| storage.rename(&name, SPARE_NAME).is_ok());
+        match kept {
+            Some(segment) => {
+                *spare = Some(Spare {
+                    file: segment.file,
+                    capacity,
+                });
+            }
+            None => {
+                if let Err(error) = storage.remove(&name) {
+                    tracing::warn!(%error, name, "an old segment could not be removed");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Staging: each batch is checked against what is visible and what was staged before it, gets its
+//! seqs, and is encoded into the buffer of the group.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use fanfare_hub::event::Kind;
+use fanfare_hub::idempotency::{KeyId, KeyRow, Known};
+use fanfare_hub::log::Batch;
+use fanfare_hub::{AppendError, Event, EventId, IdempotencyKey, Receipt, Seq, TopicName};
+use futures_channel::oneshot;
+
+use super::Writer;
+use crate::options::{BATCH_BYTES_MAX, GROUP_BYTES_MAX};
+use crate::queue::Answer;
+use crate::record::{self, Encoder, Holds, Opening};
+use crate::view::View;
+
+/// What was staged and is not durable yet.
+#[derive(Default)]
+pub(super) struct Group {
+    /// The records, one after the other.
+    pub(super) buf: Vec<u8>,
+    /// What they change, in order.
+    pub(super) changes: Vec<Change>,
+    /// Who waits for them.
+    pub(super) answers: Vec<(Answer, Receipt)>,
+    /// Topics that were ended.
+    ended: HashSet<TopicName>,
+    /// Topics that did not exist.
+    opened: HashSet<TopicName>,
+    /// Keys that were used.
+    pub(super) keys: HashMap<KeyId, KeyRow>,
+}
+
+/// One thing that becomes visible once the group is durable.
+pub(super) enum Change {
+    /// An event, and where its header lies in the buffer.
+    Event(Arc<Event>, usize),
+    /// A topic is forgotten; who asked for it, if anybody did.
+    Forget(TopicName, Option<oneshot::Sender<Result<u64, AppendError>>>),
+}
+
+impl Group {
+    pub(super) fn is_full(&self) -> bool {
+        self.buf.len() >= GROUP_BYTES_MAX
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.buf.clear();
+        self.ended.clear();
+        self.opened.clear();
+        self.keys.clear();
+    }
+}
+
+impl Writer {
+    pub(super) fn stage(&mut self, batch: Batch, answer: Answer) {
+        match self.check(&batch) {
+            Ok(None) => self.encode(batch, answer),
+            // A retry of what is in this very group is answered when that is durable.
+            Ok(Some(receipt)) => self.group.answers.push((answer, receipt)),
+            // A publisher that hung up does not want to know.
+            Err(error) => drop(answer.send(Err(error))),
+        }
+    }
+
+    /// Whether the batch may be stored; the receipt of an earlier one with the same key.
+    fn check(&mut self, batch: &Batch) -> Result<Option<Receipt>, AppendError> {
+        if let Some(key) = &batch.idempotency
+            && let Some(receipt) = self.find_key(batch, key)?
+        {
+            return Ok(Some(receipt));
+        }
+        let bytes = record::bytes_max(batch);
+        if bytes > BATCH_BYTES_MAX {
+            let max = BATCH_BYTES_MAX;
+            return Err(AppendError::BatchTooLarge { bytes, max });
+        }
+        self.make_room(bytes, batch)?;
+        let shared = Arc::clone(&self.shared);
+        let view = shared.view();
+        if self.group.ended.contains(&batch.topic) || view.is_ended(&batch.topic) {
+            return Err(AppendError::TopicEnded);
+        }
+        if view.topics.by_name(&batch.topic).is_none() {
+            self.open_topic(&view, &batch.topic)?;
+        }
+        Ok(None)
+    }
+
+    fn find_key(
+        &self,
+        batch: &Batch,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Receipt>, AppendError> {
+        let id = KeyId::of(&batch.topic, key);
+        let known = match self.group.keys.get(&id) {
+            Some(row) if row.fingerprint != key.fingerprint => Known::ForAnotherRequest,
+            Some(row) => Known::Stored {
+                seq: row.seq,
+                count: row.count,
+            },
+            None => self.shared.keys().find(&id, &key.fingerprint, batch.time),
+        };
+        match known {
+            Known::Never => Ok(None),
+            Known::Stored { seq, count } => Ok(Some(self.receipt(seq, count, true))),
+            Known::ForAnotherRequest => Err(AppendError::KeyReused),
+        }
+    }
+
+    fn receipt(&self, seq: Seq, count: u64, is_replayed: bool) -> Receipt {
+        Receipt {
+            id: EventId {
+                epoch: self.shared.epoch,
+                seq,
+            },
+            count,
+            durability: self.shared.durability,
+            is_replayed,
+        }
+    }
+
+    /// Counts a topic that did not exist. Where there are as many as may be, one that has ended and
+    /// has no event left makes room.
+    fn open_topic(&mut self, view: &View, topic: &TopicName) -> Result<(), AppendError> {
+        if self.group.opened.contains(topic) {
+            return Ok(());
+        }
+        let max = self.shared.topics_max;
+        if view.topics.len() + self.group.opened.len() >= max {
+            let retired = view
+                .oldest_retired()
+                .filter(|name| !self.group.ended.contains(name));
+            let Some(retired) = retired.cloned() else {
+                return Err(AppendError::TooManyTopics(max));
+            };
+            // Not twice in one group.
+            self.group.ended.insert(retired.clone());
+            self.encode_forget(&retired);
+            self.group.changes.push(Change::Forget(retired, None));
+        }
+        self.group.opened.insert(topic.clone());
+        Ok(())
+    }
+
+    fn encode(&mut self, batch: Batch, answer: Answer) {
+        let Batch {
+            topic,
+            events,
+            idempotency,
+            time,
+        } = batch;
+        let accepted = View::accepted(self.last_time, time);
+        let first = self.next;
+        let total = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let published = events.iter().filter(|(_, kind)| *kind == Kind::Published);
+        let count = published.count() as u64;
+        let last = Seq(first.0 + u64::from(total)).previous();
+        let key = idempotency.map(|key| KeyRow {
+            id: KeyId::of(&topic, &key),
+            fingerprint: key.fingerprint,
+            seq: last,
+            count,
+            time,
+        });
+        let opening = Opening {
+            holds: Holds::Events,
+            seq: first,
+            durable: self.durable,
+            events: total,
+            topic: &topic,
+            key: key.as_ref(),
+        };
+        let mut encoder = Encoder::begin(&mut self.group.buf, self.segment.salt, &opening);
+        for (encoded, kind) in events {
+            let id = EventId {
+                epoch: self.shared.epoch,
+                seq: self.next,
+            };
+            let event = Event::new(encoded, kind, topic.clone(), id, accepted);
+            let at = encoder.event(kind, accepted, &event.frame);
+            if kind == Kind::End {
+                self.group.ended.insert(topic.clone());
+            }
+            self.group.changes.push(Change::Event(Arc::new(event), at));
+            self.next = self.next.next();
+        }
+        encoder.finish();
+        self.last_time = accepted;
+        self.now = accepted;
+        if let Some(key) = key {
+            self.group.keys.insert(key.id, key);
+        }
+        let receipt = self.receipt(last, count, false);
+        self.group.answers.push((answer, receipt));
+    }
+
+    /// Stages that a topic is forgotten, with all that was staged of it before.
+    pub(super) fn stage_forget(
+        &mut self,
+        topic: TopicName,
+        answer: oneshot::Sender<Result<u64, AppendError>>,
+    ) {
+        if let Err(error) = self.ready() {
+            return drop(answer.send(Err(error)));
+        }
+        self.commit();
+        let exists = self.shared.view().topics.by_name(&topic).is_some();
+        if !exists {
+            return drop(answer.send(Ok(0)));
+        }
+        if let Err(error) = self.make_room_for_forget(&topic) {
+            return drop(answer.send(Err(error)));
+        }
+        self.encode_forget(&topic);
+        self.group.changes.push(Change::Forget(topic, Some(answer)));
+        // What is published to the topic from here on is a new one, which the checks have to see.
+        self.commit();
+    }
+
+    fn encode_forget(&mut self, topic: &TopicName) {
+        let opening = Opening {
+            holds: Holds::Forget,
+            seq: self.next,
+            durable: self.durable,
+            events: 0,
+            topic,
+            key: None,
+        };
+        Encoder::begin(&mut self.group.buf, self.segment.salt, &opening).finish();
+    }
+}
