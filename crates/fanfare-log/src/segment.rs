@@ -41,6 +41,13 @@ pub(crate) struct Segment {
     sealed: OnceLock<SealedIndex>,
 }
 
+/// A number that no other segment of this run has: two of one number would read each other's blocks
+/// from the cache.
+fn next_incarnation() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// The index as it is at the moment of a question.
 enum Known<'a> {
     Active(RwLockReadGuard<'a, ActiveIndex>),
@@ -50,15 +57,13 @@ enum Known<'a> {
 impl Segment {
     /// A segment that is written to, or whose index is made anew.
     pub(crate) fn active(header: &Header, file: Arc<dyn StoredFile>, capacity: u64) -> Self {
-        // Two segments of one number would read each other's blocks.
-        static INCARNATIONS: AtomicU64 = AtomicU64::new(0);
         Self {
             base: header.base,
             epoch: header.epoch,
             salt: record::salt(header.base),
             file,
             capacity,
-            incarnation: INCARNATIONS.fetch_add(1, Ordering::Relaxed),
+            incarnation: next_incarnation(),
             compacted_through: header.compacted_through,
             active: RwLock::new(ActiveIndex::new()),
             sealed: OnceLock::new(),
@@ -80,14 +85,13 @@ impl Segment {
 
     /// The same segment with an index that is made anew.
     pub(crate) fn without_index(&self) -> Self {
-        let header = Header {
-            base: self.base,
-            epoch: self.epoch,
-            // Only a file that is being opened is asked for it.
-            identity: crate::storage::Identity::default(),
-            compacted_through: self.compacted_through,
-        };
-        Self::active(&header, Arc::clone(&self.file), self.capacity)
+        Self {
+            file: Arc::clone(&self.file),
+            incarnation: next_incarnation(),
+            active: RwLock::new(ActiveIndex::new()),
+            sealed: OnceLock::new(),
+            ..*self
+        }
     }
 
     /// The index in memory; empty once the segment is sealed.
