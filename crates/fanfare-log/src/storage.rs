@@ -64,7 +64,7 @@ pub trait StoredFile: Send + Sync {
 
 /// What tells a file from a copy of it: a copied or restored one has another inode, and where that
 /// number was reused, another time of birth.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The number of its inode.
     pub inode: u64,

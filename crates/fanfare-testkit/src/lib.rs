@@ -10,7 +10,8 @@
 //! - `subscriber`: an open event stream, in whatever form;
 //! - `reading`: events out of the bytes of a form;
 //! - `pipe`: a publisher that streams its body;
-//! - `raw`: a socket on which every byte is the test's.
+//! - `raw`: a socket on which every byte is the test's;
+//! - [`disk`]: a disk that fails, fills up and loses its power.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@
 
 mod ask;
 mod connection;
+pub mod disk;
 mod hub;
 mod pipe;
 mod raw;

@@ -107,11 +107,12 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-testkit",
-        budget: 800,
+        budget: 1_400,
         ours: &[
             "fanfare",
             "fanfare-client",
             "fanfare-hub",
+            "fanfare-log",
             "fanfare-http",
             "fanfare-sse",
         ],
