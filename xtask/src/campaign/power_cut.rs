@@ -11,7 +11,7 @@ mod machine;
 mod plan;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -44,6 +44,15 @@ const FOLDER: &str = "target/power-cut";
 const HUB: &str = "--segment-bytes 2097152 --history-age 10000h --history-events 1000000000 \
                    --history-bytes 1000000000000";
 
+/// Apart, so that the hub is built with its own features only, as it is released.
+const BUILDS: [&str; 2] = [
+    "cargo build --release --package fanfare-cli",
+    "cargo build --release --package fanfare-testkit --bin fanfare-load",
+];
+
+/// Publishers, subscribers and the checker.
+const LOAD: &str = "target/release/fanfare-load";
+
 /// Rounds of the hub that does not sync; each alone loses nearly all.
 const LIAR_ROUNDS: u32 = 2;
 
@@ -75,6 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     );
     let verdict = Campaign::new(&rig, "disk", options.seed)?.run(options.rounds)?;
     println!("{} power cuts: {}", options.rounds, verdict.line);
+    verdict.cases.iter().for_each(|case| println!("  {case}"));
     Ok(verdict.is_clean)
 }
 
@@ -85,7 +95,9 @@ fn prepare() -> Result<Rig> {
         "the guest of the power cuts is made for x86-64"
     );
     packages::bring(PACKAGES)?;
-    run_command(&mut words("cargo build --release --package fanfare-cli"))?;
+    for line in BUILDS {
+        run_command(&mut words(line))?;
+    }
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder)?;
     let guest = Guest::build(Path::new("target/release/fanfare"), folder)?;
@@ -99,19 +111,18 @@ struct Campaign<'a> {
     hub: String,
     plan: Plan,
     load: Load,
+    /// Where what everybody saw is kept.
+    journal: PathBuf,
 }
 
 impl<'a> Campaign<'a> {
     fn new(rig: &'a Rig, durability: &str, seed: u64) -> Result<Self> {
         rig.format_disk()?;
-        let journal = rig.folder.join(format!("journal-{durability}"));
-        if journal.exists() {
-            fs::remove_dir_all(&journal)?;
-        }
-        let mut load = words("cargo run --quiet --release --package fanfare-testkit --bin load --");
-        load.arg(journal).arg(seed.to_string());
+        let mut load = words(LOAD);
+        load.arg(seed.to_string());
         Ok(Self {
             rig,
+            journal: rig.folder.join(format!("journal-{durability}.jsonl")),
             hub: format!("--durability {durability} {HUB}"),
             plan: Plan::new(seed),
             load: Load::start(&mut load)?,
@@ -127,7 +138,7 @@ impl<'a> Campaign<'a> {
             println!("{number:>4}/{rounds}  {}", describe(&round, &traffic, boot));
         }
         let machine = self.rig.boot(machine::DriveCache::Volatile, &self.hub)?;
-        let verdict = self.load.check(self.rig.address)?;
+        let verdict = self.load.check(self.rig.address, &self.journal)?;
         machine.cut()?;
         Ok(verdict)
     }
@@ -141,7 +152,7 @@ impl<'a> Campaign<'a> {
         self.load.begin(self.rig.address)?;
         sleep(round.load);
         machine.cut()?;
-        Ok((self.load.let_go()?, boot))
+        Ok((self.load.traffic()?, boot))
     }
 }
 

@@ -1,13 +1,14 @@
 //! The load and the checker: a program beside this one, so that nothing here needs a runtime.
 //!
-//! It is told on its standard input when a round begins and when the power is gone, and answers
-//! each word with one line.
+//! It is told on its standard input when a round begins and when the last one is over, and answers
+//! with one line of JSON.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Publishers and subscribers that survive the hub they talk to.
@@ -20,8 +21,11 @@ pub(super) struct Load {
 /// What the publishers and subscribers of a round saw.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Traffic {
+    /// Requests acknowledged.
     pub(super) acknowledged: u64,
+    /// Requests without an answer.
     pub(super) unknown: u64,
+    /// Entries on event streams.
     pub(super) seen: u64,
 }
 
@@ -29,6 +33,8 @@ pub(super) struct Traffic {
 pub(super) struct Verdict {
     /// Its sentence, with all of its counts.
     pub(super) line: String,
+    /// The first breaches, if there are any.
+    pub(super) cases: Vec<String>,
     /// Acknowledged events that are not in the final history.
     pub(super) lost: u64,
     /// Whether every count is zero.
@@ -51,41 +57,47 @@ impl Load {
         })
     }
 
-    /// Returns when everybody is connected.
+    /// Lets everybody connect, publish and read until the hub is gone.
     pub(super) fn begin(&mut self, hub: SocketAddr) -> Result<()> {
-        self.order(&format!("round {hub}")).map(drop)
+        self.order(&format!("round {hub}"))
     }
 
-    /// To be called once the power is gone: everybody lets go, and waits for the next round.
-    pub(super) fn let_go(&mut self) -> Result<Traffic> {
-        let answer = self.order("cut")?;
+    /// To be called once the power is gone: what everybody saw since the beginning of the round.
+    pub(super) fn traffic(&mut self) -> Result<Traffic> {
+        let answer = self.answer()?;
         Ok(Traffic {
-            acknowledged: count(&answer, "acknowledged")?,
+            acknowledged: count(&answer, "acked")?,
             unknown: count(&answer, "unknown")?,
-            seen: count(&answer, "seen")?,
+            seen: count(&answer, "entries")?,
         })
     }
 
-    /// Reads the whole history and compares it with what everybody saw.
-    pub(super) fn check(mut self, hub: SocketAddr) -> Result<Verdict> {
-        let answer = self.order(&format!("check {hub}"))?;
+    /// Reads the whole history, compares it with what everybody saw, and keeps all of it in a file.
+    pub(super) fn check(mut self, hub: SocketAddr, journal: &Path) -> Result<Verdict> {
+        self.order(&format!("end {hub} {}", journal.display()))?;
+        let answer = self.answer()?;
         let line = answer["line"].as_str().context("the checker has no line")?;
+        let cases = answer["cases"].as_array().into_iter().flatten();
         Ok(Verdict {
             line: line.to_owned(),
+            cases: cases
+                .filter_map(|case| case.as_str().map(str::to_owned))
+                .collect(),
             lost: count(&answer, "lost")?,
-            is_clean: answer["is_clean"].as_bool().context("no verdict")?,
+            // It ends well when every count is zero.
+            is_clean: self.child.wait()?.success(),
         })
     }
 
-    fn order(&mut self, order: &str) -> Result<Value> {
-        writeln!(self.orders, "{order}").context("the load is gone")?;
+    fn order(&mut self, order: &str) -> Result<()> {
+        writeln!(self.orders, "{order}").context("the load is gone")
+    }
+
+    fn answer(&mut self) -> Result<Value> {
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        ensure!(!line.is_empty(), "the load ended at `{order}`");
-        match serde_json::from_str(&line) {
-            Ok(answer) => Ok(answer),
-            Err(_) => bail!("the load answered `{order}` with {line}"),
-        }
+        ensure!(!line.is_empty(), "the load ended without an answer");
+        serde_json::from_str(&line).with_context(|| format!("the load answered {line}"))
     }
 }
 
