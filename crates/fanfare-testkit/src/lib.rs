@@ -11,7 +11,9 @@
 //! - `reading`: events out of the bytes of a form;
 //! - `pipe`: a publisher that streams its body;
 //! - `raw`: a socket on which every byte is the test's;
-//! - [`disk`]: a disk that fails, fills up and loses its power.
+//! - [`disk`]: a disk that fails, fills up and loses its power;
+//! - [`load`]: publishers and subscribers for campaigns, against a hub that may vanish;
+//! - [`journal`], [`checker`]: what they were told, and whether the hub kept its word.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,9 +22,12 @@
 )]
 
 mod ask;
+pub mod checker;
 mod connection;
 pub mod disk;
 mod hub;
+pub mod journal;
+pub mod load;
 mod pipe;
 mod raw;
 mod reading;
