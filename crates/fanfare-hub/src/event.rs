@@ -147,13 +147,10 @@ impl Encoded {
     const ID_FIELD: &'static str = "id: ";
     /// Bytes of the longest id line.
     const ROOM: usize = Self::ID_FIELD.len() + EventId::TEXT_BYTES_MAX + 1;
-    /// More than a block of one line has besides its values; only spares the buffer its growing.
-    const FIELDS_ROOM: usize = 64;
 
     fn new(block: &Block<'_>) -> Self {
-        let values = [block.event, block.data].into_iter().flatten();
-        let value_bytes: usize = values.map(str::len).sum();
-        let mut buf = Vec::with_capacity(Self::ROOM + value_bytes + Self::FIELDS_ROOM);
+        // Held as long as the event, so without spare bytes at its end, and never moved again.
+        let mut buf = Vec::with_capacity(Self::ROOM + fanfare_sse::encoded_len(block));
         buf.resize(Self::ROOM, 0);
         // An event type has no control character by its own invariant and the hub's own types have
         // none either, so the encoder has nothing to refuse.
@@ -196,12 +193,12 @@ impl Encoded {
     /// Completes the block with its id.
     #[must_use]
     pub fn into_frame(mut self, id: EventId) -> Bytes {
-        let line = format!("{}{id}\n", Self::ID_FIELD);
-        let start = Self::ROOM - line.len();
-        self.buf[start..Self::ROOM].copy_from_slice(line.as_bytes());
-        // Held as long as the event, so without the room that encoding needed. A slice would cost
-        // another allocation; moving the start of an unshared buffer does not.
-        self.buf.shrink_to_fit();
+        let line_end = Self::ROOM - 1;
+        self.buf[line_end] = b'\n';
+        let id_start = id.write_at_end(&mut self.buf[..line_end]);
+        let start = id_start - Self::ID_FIELD.len();
+        self.buf[start..id_start].copy_from_slice(Self::ID_FIELD.as_bytes());
+        // A slice would cost another allocation; moving the start of an unshared buffer does not.
         let mut frame = Bytes::from(self.buf);
         frame.advance(start);
         frame

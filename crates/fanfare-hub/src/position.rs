@@ -117,6 +117,26 @@ impl EventId {
         let seq = Seq(digits.parse().ok()?);
         Some(Self { epoch, seq })
     }
+
+    /// Writes the text at the end of a buffer and answers where it begins. Every event has its id
+    /// written once, and the ways of [`fmt`] take longer than all else that is done with it.
+    pub(crate) fn write_at_end(self, buf: &mut [u8]) -> usize {
+        let mut start = buf.len();
+        let mut rest = self.seq.0;
+        loop {
+            start -= 1;
+            buf[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        start -= 1;
+        buf[start] = b'-';
+        let epoch_start = start - Epoch::LEN;
+        buf[epoch_start..start].copy_from_slice(&self.epoch.0);
+        epoch_start
+    }
 }
 
 impl fmt::Display for EventId {
@@ -139,6 +159,9 @@ mod tests {
             let text = id.to_string();
             assert!(text.len() <= EventId::TEXT_BYTES_MAX);
             assert_eq!(EventId::parse(&text), Some(id));
+            let mut buf = [0; EventId::TEXT_BYTES_MAX];
+            let start = id.write_at_end(&mut buf);
+            assert_eq!(&buf[start..], text.as_bytes());
         }
     }
 

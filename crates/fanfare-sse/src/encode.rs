@@ -5,9 +5,6 @@ use std::{error, fmt};
 
 use memchr::memchr2;
 
-/// Room for names, id and event type, so that a block of its own is allocated once.
-const USUAL_FIELD_BYTES: usize = 80;
-
 /// One block to encode; what is `None` is not written.
 ///
 /// A block without `data` fires no event at the reader, but its `id` counts (an id-only block moves
@@ -61,8 +58,7 @@ impl error::Error for EncodeError {}
 pub fn encode(block: &Block<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     block.id.map_or(Ok(()), check_field)?;
     block.event.map_or(Ok(()), check_field)?;
-    // Enough for one line of data and fields of usual length; more grows the buffer as it comes.
-    out.reserve(USUAL_FIELD_BYTES + block.data.map_or(0, str::len));
+    out.reserve(encoded_len(block));
     let retry = block.retry.map(|retry| retry.to_string());
     for (name, value) in [
         ("id:", block.id),
@@ -74,10 +70,30 @@ pub fn encode(block: &Block<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         }
     }
     if let Some(data) = block.data {
-        data_lines(data.as_bytes(), out);
+        each_line(data.as_bytes(), |text| line("data:", text, out));
     }
     out.push(b'\n');
     Ok(())
+}
+
+/// How many bytes [`encode`] appends for the block, so that a buffer of its own is allocated once
+/// and has no room to spare.
+#[must_use]
+pub fn encoded_len(block: &Block<'_>) -> usize {
+    let field =
+        |name: &str, value: Option<&str>| value.map_or(0, |text| line_len(name, text.len()));
+    let retry = block.retry.map_or(0, |retry| {
+        let digits = retry.checked_ilog10().unwrap_or(0) as usize + 1;
+        line_len("retry:", digits)
+    });
+    let data = block.data.map_or(0, |data| {
+        let mut bytes = 0;
+        each_line(data.as_bytes(), |text| {
+            bytes += line_len("data:", text.len())
+        });
+        bytes
+    });
+    field("id:", block.id) + field("event:", block.event) + retry + data + 1
 }
 
 /// Appends a comment and a blank line to `out`; readers ignore it, proxies see a living stream.
@@ -119,13 +135,18 @@ fn line(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn data_lines(mut rest: &[u8], out: &mut Vec<u8>) {
+/// Bytes of a line with its break, and with the space before a value that is not empty.
+fn line_len(name: &str, value_len: usize) -> usize {
+    name.len() + usize::from(value_len > 0) + value_len + 1
+}
+
+fn each_line(mut rest: &[u8], mut take: impl FnMut(&[u8])) {
     while let Some(end) = memchr2(b'\r', b'\n', rest) {
         let (text, tail) = rest.split_at(end);
-        line("data:", text, out);
+        take(text);
         rest = tail
             .strip_prefix(b"\r\n")
             .unwrap_or_else(|| tail.split_at(1).1);
     }
-    line("data:", rest, out);
+    take(rest);
 }

@@ -40,5 +40,5 @@ mod feed;
 mod line;
 
 pub use decode::{Decoded, Decoder, Event, MAX_EVENT_BYTES_DEFAULT};
-pub use encode::{Block, EncodeError, check_field, encode, encode_comment};
+pub use encode::{Block, EncodeError, check_field, encode, encode_comment, encoded_len};
 pub use line::RETRY_MS_MAX;

@@ -1,6 +1,6 @@
 //! The encoder: the bytes it writes, what it refuses, and that a reader gets back what went in.
 
-use fanfare_sse::{Block, Decoder, EncodeError, check_field, encode, encode_comment};
+use fanfare_sse::{Block, Decoder, EncodeError, check_field, encode, encode_comment, encoded_len};
 use proptest::prelude::*;
 
 use crate::{oracle::Seen, seen::feed};
@@ -8,6 +8,7 @@ use crate::{oracle::Seen, seen::feed};
 fn wire(block: Block<'_>) -> String {
     let mut out = Vec::new();
     encode(&block, &mut out).unwrap();
+    assert_eq!(out.len(), encoded_len(&block));
     String::from_utf8(out).unwrap()
 }
 
