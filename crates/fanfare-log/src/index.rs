@@ -3,6 +3,7 @@
 //!
 //! - [`ActiveIndex`]: grows with every event;
 //! - [`SealedIndex`]: lies on disk, of which a few KB stay in memory;
+//! - [`Lookup`]: reads it there;
 //! - `layout`: what it looks like there.
 //!
 //! Events are known by number, which is their seq less the first one of the segment. Numbers rise,
@@ -10,6 +11,7 @@
 
 mod active;
 mod layout;
+mod lookup;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -19,7 +21,8 @@ use fanfare_hub::{Seq, Timestamp, TopicName};
 
 pub(crate) use self::active::ActiveIndex;
 pub(crate) use self::layout::{ENTRY_BYTES, Footing, KEY_BYTES, TOPIC_BYTES, TRAILER_BYTES};
-pub(crate) use self::sealed::{Lookup, SealedIndex};
+pub(crate) use self::lookup::Lookup;
+pub(crate) use self::sealed::SealedIndex;
 use crate::view::Hole;
 
 /// One event, in the order of the hub.

@@ -1,6 +1,8 @@
 //! One file of records: its index, wherever that lies, and reading its events.
 
 mod events;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +10,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use fanfare_hub::{Epoch, Seq, Timestamp};
 
-pub(crate) use self::events::{DamagedEvent, StoredEvent};
+pub(crate) use self::events::StoredEvent;
 use crate::cache::{Cache, Source};
 use crate::header::Header;
 use crate::index::{
@@ -189,7 +191,7 @@ impl Segment {
             Known::Active(index) => index.last().map(|last| last.number),
             Known::Sealed(index) => index.last(),
         };
-        let last = number.map_or(self.base.previous(), |number| self.seq(number));
+        let last = number.map_or_else(|| self.base.previous(), |number| self.seq(number));
         last.max(self.compacted_through)
     }
 

@@ -162,11 +162,6 @@ impl ActiveIndex {
         self.entries.get(position as usize).map(Entry::place)
     }
 
-    /// Whether it has an event of the topic.
-    pub(crate) fn has(&self, topic: u32) -> bool {
-        self.postings(topic).is_some()
-    }
-
     /// Events of a topic from a number on, oldest first.
     pub(crate) fn places_from(&self, topic: u32, from: u32, max: usize) -> Vec<Place> {
         let Some(postings) = self.postings(topic) else {

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The trailer, in a page of its own at the very end of the file, says where it begins and how long
-//! each part is.
+//! each part is. It has one checksum for the checksums of all pages of the index, which a reader
+//! keeps, so that a page is verified whenever it is read.
 
 use fanfare_hub::idempotency::{KeyId, KeyRow};
 use fanfare_hub::{Seq, Timestamp, TopicName};
@@ -45,7 +46,10 @@ pub(crate) const KEY_BYTES: u64 = KEY as u64;
 /// forgotten.
 pub(crate) const TOPIC_BYTES: u64 = (ROW + NAME + 2 * WORD) as u64;
 /// Bytes of the trailer: a page, so that it and the index never share one.
-pub(crate) const TRAILER_BYTES: u64 = 4096;
+pub(crate) const TRAILER_BYTES: u64 = PAGE as u64;
+/// Bytes of an index that have a checksum of their own, so that a reader verifies what it reads and
+/// no more. It divides the blocks of the cache.
+pub(super) const PAGE: usize = 4096;
 
 /// What an index stands on: which segment it belongs to and where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,13 +136,29 @@ pub(super) fn name_bytes(name: &TopicName) -> usize {
 pub(super) struct Trailer {
     pub(super) footing: Footing,
     pub(super) lens: Lens,
-    /// The checksum of the index.
+    /// The checksum of the checksums of the pages.
     pub(super) crc: u32,
+}
+
+/// The checksum of each page of an index.
+pub(super) fn page_checks(index: &[u8], salt: u32) -> Vec<u32> {
+    let pages = index.chunks(PAGE);
+    pages
+        .map(|page| crc32c::crc32c_append(salt, page))
+        .collect()
+}
+
+/// One checksum for those of all pages.
+pub(super) fn check_of(pages: &[u32], salt: u32) -> u32 {
+    let crcs = pages.iter();
+    crcs.fold(salt, |crc, page| {
+        crc32c::crc32c_append(crc, &page.to_le_bytes())
+    })
 }
 
 impl Trailer {
     fn encode(&self) -> Vec<u8> {
-        let mut page = Vec::with_capacity(TRAILER_BYTES as usize);
+        let mut page = Vec::with_capacity(PAGE);
         page.extend_from_slice(MAGIC);
         page.extend_from_slice(&VERSION.to_le_bytes());
         page.extend_from_slice(&self.crc.to_le_bytes());
@@ -149,7 +169,7 @@ impl Trailer {
         }
         let crc = crc32c::crc32c_append(self.footing.salt, &page);
         page.extend_from_slice(&crc.to_le_bytes());
-        page.resize(TRAILER_BYTES as usize, 0);
+        page.resize(PAGE, 0);
         page
     }
 
@@ -224,7 +244,7 @@ pub(super) fn encode(index: &ActiveIndex, footing: Footing) -> (Vec<u8>, Vec<u8>
         lens.total(),
         "what is written is what was counted"
     );
-    let crc = crc32c::crc32c_append(footing.salt, &buf);
+    let crc = check_of(&page_checks(&buf, footing.salt), footing.salt);
     (buf, Trailer { footing, lens, crc }.encode())
 }
 
