@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fanfare_hub::{Event, Hub, Publication, PublishError, Receipt};
 use http::HeaderValue;
-use http::header::HOST;
+use http::header::{HOST, UPGRADE};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -213,7 +213,10 @@ impl App {
         {
             request.headers_mut().insert(HOST, host);
         }
-        request.extensions_mut().insert(self.clone());
+        // What an embedder's route needs to upgrade; other requests are spared the map.
+        if request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(self.clone());
+        }
         routes::answer(self, request).await
     }
 

@@ -20,12 +20,15 @@ pub(crate) enum Media {
 }
 
 impl Media {
-    /// The medium of a content type, given in lower case and without parameters.
+    /// The medium of a content type without parameters.
     pub(crate) fn of(content_type: &str) -> Self {
-        match content_type {
-            "text/event-stream" => Self::EventStream,
-            "application/x-ndjson" | "application/ndjson" => Self::Ndjson,
-            _ => Self::Verbatim,
+        let is = |name: &str| content_type.eq_ignore_ascii_case(name);
+        if is("text/event-stream") {
+            Self::EventStream
+        } else if is("application/x-ndjson") || is("application/ndjson") {
+            Self::Ndjson
+        } else {
+            Self::Verbatim
         }
     }
 }

@@ -51,15 +51,15 @@ pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
         .any(|range| range.name == "text/html" && range.weight > 0)
 }
 
-/// The media type of a body in lower case, without parameters.
-pub(crate) fn content_type(headers: &HeaderMap) -> String {
+/// The media type of a body without parameters, in any case.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let essence = value
         .and_then(|value| value.split(';').next())
         .unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
+    essence.trim()
 }
 
 struct Range {

@@ -1,9 +1,7 @@
 //! POST: from a body to events in the log, whole or as it comes.
 
 use bytes::Bytes;
-use fanfare_hub::{
-    EventId, IdempotencyKey, NewEvent, Publication, PublishError, Receipt, TopicName,
-};
+use fanfare_hub::{IdempotencyKey, NewEvent, Publication, PublishError, Receipt, TopicName};
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
@@ -12,7 +10,7 @@ use http::request::Parts;
 use http::{StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use serde_json::json;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -82,7 +80,7 @@ impl Post {
             app: app.clone(),
             topic: TopicName::from_path(topic_path(&parts.uri))?,
             query: PublishQuery::parse(parts.uri.query().unwrap_or_default())?,
-            media: Media::of(&negotiate::content_type(headers)),
+            media: Media::of(negotiate::content_type(headers)),
             is_waiting: headers.contains_key(EXPECT),
             key: key(headers, app.hub().limits().idempotency_key_bytes_max)?,
         })
@@ -283,20 +281,31 @@ fn is_visible(key: &str) -> bool {
     key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The answer to a stored publication.
-pub(crate) fn receipt_json(topic: &TopicName, receipt: &Receipt) -> serde_json::Value {
-    let id: EventId = receipt.id;
-    json!({
-        "topic": topic.as_str(),
-        "id": id.to_string(),
-        "count": receipt.count,
-        "durability": receipt.durability.as_str(),
-    })
+/// What a publisher is told of a stored publication.
+#[derive(Serialize)]
+pub(crate) struct Acknowledgement<'a> {
+    topic: &'a str,
+    /// Of the last event stored.
+    id: String,
+    count: u64,
+    durability: &'static str,
+}
+
+impl<'a> Acknowledgement<'a> {
+    pub(crate) fn new(topic: &'a TopicName, receipt: &Receipt) -> Self {
+        Self {
+            topic: topic.as_str(),
+            id: receipt.id.to_string(),
+            count: receipt.count,
+            durability: receipt.durability.as_str(),
+        }
+    }
 }
 
 fn created(topic: &TopicName, receipt: &Receipt) -> Response {
-    let mut body = receipt_json(topic, receipt).to_string();
-    body.push('\n');
+    // A struct of texts and a number: there is nothing that JSON could not hold.
+    let mut body = serde_json::to_vec(&Acknowledgement::new(topic, receipt)).unwrap_or_default();
+    body.push(b'\n');
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::CREATED;
     let headers = response.headers_mut();

@@ -27,6 +27,10 @@ use crate::app::App;
 use crate::body::{self, Response};
 use crate::problem::Problem;
 
+/// What hyper lets in by itself. Told the same number, it would allocate room for so many with
+/// every request, where it otherwise has it on the stack.
+const HYPER_HEADER_FIELDS_MAX: usize = 100;
+
 /// Why a connection ended before its time. Always the peer's trouble.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
@@ -138,13 +142,15 @@ where
         let wind_down = http2::Connection::graceful_shutdown;
         return to_its_end(connection, wind_down, silence, stop).await;
     }
-    let connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_deadline)
-        .max_headers(limits.header_fields_max)
-        .max_buf_size(limits.head_bytes_max)
-        .serve_connection(io, service)
-        .with_upgrades();
+        .max_buf_size(limits.head_bytes_max);
+    if limits.header_fields_max != HYPER_HEADER_FIELDS_MAX {
+        builder.max_headers(limits.header_fields_max);
+    }
+    let connection = builder.serve_connection(io, service).with_upgrades();
     let wind_down = http1::UpgradeableConnection::graceful_shutdown;
     to_its_end(connection, wind_down, silence, stop).await
 }
