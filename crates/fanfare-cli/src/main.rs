@@ -12,6 +12,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// A hub allocates on one thread what it frees on another, small and often, and keeps history that
+/// ages in between: the system's allocator spends a sixth of a publish on that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A push server for the web: publish with one POST, and every browser that holds an EventSource
 /// open receives it.
 #[derive(Parser)]
