@@ -32,6 +32,12 @@ enum Verb {
     Tidy(tidy::Options),
     /// Measure one part against its peers.
     Bench(bench::Options),
+    /// Kill the hub under load again and again, and count what was lost.
+    Crash(campaign::crash::Options),
+    /// Damage the log in every kind of place, and look at what is told.
+    Corrupt(campaign::corrupt::Options),
+    /// Fill the disk of a hub under load, and make room again.
+    DiskFull(campaign::disk_full::Options),
     /// Cut the power of a guest under load, and count what was lost.
     PowerCut(campaign::power_cut::Options),
     /// Feed a fuzz target with random input.
@@ -56,6 +62,9 @@ fn run(cli: Cli) -> Result<bool> {
         Verb::Test(options) | Verb::Ci(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Crash(options) => campaign::crash::run(&options),
+        Verb::Corrupt(options) => campaign::corrupt::run(&options),
+        Verb::DiskFull(options) => campaign::disk_full::run(&options),
         Verb::PowerCut(options) => campaign::power_cut::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
-use fanfare_hub::EventId;
+use fanfare_hub::{EventId, Seq};
 use serde_json::{Value, json};
 
 /// Names an event that is published once: by whom, and as which of theirs.
@@ -148,9 +148,18 @@ pub struct Journal {
     pub kept: Vec<Kept>,
     /// Gaps that were told when that history was read.
     pub kept_gaps: u64,
+    /// Whether the hub trimmed: then what is older than its oldest event is not missing.
+    pub is_trimmed: bool,
 }
 
 impl Journal {
+    /// Everything before this seq was dropped by retention.
+    #[must_use]
+    pub fn head(&self) -> Seq {
+        let oldest = self.kept.first().filter(|_| self.is_trimmed);
+        oldest.map_or(Seq::ZERO, |kept| kept.id.seq)
+    }
+
     /// Writes the journal to a file, one line an entry.
     ///
     /// # Errors
@@ -172,7 +181,12 @@ impl Journal {
                 json!({"kept": id, "topic": kept.topic, "name": name})
             )?;
         }
-        writeln!(file, "{}", json!({"kept_gaps": self.kept_gaps}))?;
+        let (gaps, is_trimmed) = (self.kept_gaps, self.is_trimmed);
+        writeln!(
+            file,
+            "{}",
+            json!({"kept_gaps": gaps, "is_trimmed": is_trimmed})
+        )?;
         file.flush()
     }
 
@@ -204,6 +218,7 @@ impl Journal {
             });
         } else {
             self.kept_gaps = json["kept_gaps"].as_u64()?;
+            self.is_trimmed = json["is_trimmed"].as_bool()?;
         }
         Some(())
     }

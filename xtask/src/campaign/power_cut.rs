@@ -6,7 +6,6 @@
 //! Before that the rig has to show that it would notice: a hub that does not sync must lose.
 
 mod guest;
-mod load;
 mod machine;
 mod plan;
 
@@ -18,10 +17,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use super::load::{Load, Traffic, Verdict};
 use crate::command::{run as run_command, words};
 use crate::test::packages::{self, Package};
 use guest::Guest;
-use load::{Load, Traffic, Verdict};
 use machine::Rig;
 use plan::{Plan, Round};
 

@@ -4,7 +4,7 @@
 //!
 //! - `round ADDRESS`: loads the hub there until it is gone, or until the line `stop`;
 //! - `end ADDRESS FILE`: reads the history, writes the journal to the file, and judges it; ends
-//!   with 0 when every count is zero;
+//!   with 0 when every count is zero; `end ADDRESS FILE trimmed` when the hub trims;
 //! - `check FILE`: judges a journal that was kept.
 
 use std::net::SocketAddr;
@@ -41,9 +41,10 @@ async fn main() -> Result<ExitCode, Failure> {
                 };
                 tokio::join!(round, until_stop(&mut lines, &stop));
             }
-            (["end", address, file], load) => {
+            (["end", address, file, rest @ ..], load) => {
                 let load = load.take().ok_or("the load has ended")?;
-                let journal = load.finish(address.parse()?).await;
+                let mut journal = load.finish(address.parse()?).await;
+                journal.is_trimmed = *rest == ["trimmed"];
                 journal.write(Path::new(file))?;
                 return Ok(tell(&check(&journal)));
             }

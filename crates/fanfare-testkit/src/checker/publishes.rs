@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use fanfare_hub::EventId;
+use fanfare_hub::{EventId, Seq};
 
 use super::Report;
 use crate::journal::{Journal, Kept, Name, Outcome, Publish};
@@ -17,7 +17,13 @@ pub(super) struct Published<'a> {
     by_name: Vec<(Name, usize)>,
     /// All attempts to publish the same events, in the order of their names.
     efforts: Vec<Effort<'a>>,
+    /// See [`Journal::head`].
+    pub(super) head: Seq,
 }
+
+/// Other events that may lie between those of one streamed request, generously: as many as all
+/// publishers of a load send while one of them sends a few lines.
+const STREAM_SPREAD: u64 = 1_000;
 
 /// All attempts to publish the same events: more than one only when they were retried.
 struct Effort<'a> {
@@ -53,6 +59,7 @@ impl<'a> Published<'a> {
             kept: &journal.kept,
             by_name,
             efforts,
+            head: journal.head(),
         }
     }
 
@@ -99,7 +106,8 @@ impl<'a> Published<'a> {
                     .iter()
                     .map(|(_, place)| self.kept[*place].id.to_string())
             };
-            if places.is_empty() && index < effort.stored {
+            let is_dropped = last.is_none() && effort.is_at_head(self.head);
+            if places.is_empty() && index < effort.stored && !is_dropped {
                 let ids = &effort.ids;
                 let topic = effort.topic;
                 report
@@ -185,6 +193,12 @@ impl<'a> Effort<'a> {
         };
         effort.add(publish);
         effort
+    }
+
+    /// Whether retention may have dropped its first events.
+    fn is_at_head(&self, head: Seq) -> bool {
+        let mut seqs = self.ids.iter().map(|(_, id)| id.seq);
+        head > Seq::ZERO && seqs.any(|seq| seq.0 < head.0 + STREAM_SPREAD)
     }
 
     fn add(&mut self, publish: &Publish) {

@@ -140,6 +140,7 @@ impl Reader<'_> {
             None => report
                 .ghost
                 .add(|| format!("{id} on {selection:?} has a text that nobody published")),
+            Some((_, None)) if id.seq < self.published.head => {}
             Some((name, None)) => report
                 .aborted
                 .add(|| format!("{name} was seen as {id} on {selection:?}")),

@@ -23,6 +23,8 @@ pub(super) struct Load {
 pub(super) struct Traffic {
     /// Requests acknowledged.
     pub(super) acknowledged: u64,
+    /// Requests refused.
+    pub(super) refused: u64,
     /// Requests without an answer.
     pub(super) unknown: u64,
     /// Entries on event streams.
@@ -37,6 +39,8 @@ pub(super) struct Verdict {
     pub(super) cases: Vec<String>,
     /// Acknowledged events that are not in the final history.
     pub(super) lost: u64,
+    /// Gaps told to subscribers.
+    pub(super) gaps: u64,
     /// Whether every count is zero.
     pub(super) is_clean: bool,
 }
@@ -62,19 +66,35 @@ impl Load {
         self.order(&format!("round {hub}"))
     }
 
-    /// To be called once the power is gone: what everybody saw since the beginning of the round.
+    /// Lets everybody stop though the hub is there.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        self.order("stop")
+    }
+
+    /// To be called once the hub is gone or the load was stopped: what everybody saw since the
+    /// beginning of the round.
     pub(super) fn traffic(&mut self) -> Result<Traffic> {
         let answer = self.answer()?;
         Ok(Traffic {
             acknowledged: count(&answer, "acked")?,
+            refused: count(&answer, "refused")?,
             unknown: count(&answer, "unknown")?,
             seen: count(&answer, "entries")?,
         })
     }
 
     /// Reads the whole history, compares it with what everybody saw, and keeps all of it in a file.
-    pub(super) fn check(mut self, hub: SocketAddr, journal: &Path) -> Result<Verdict> {
-        self.order(&format!("end {hub} {}", journal.display()))?;
+    pub(super) fn check(self, hub: SocketAddr, journal: &Path) -> Result<Verdict> {
+        self.judge(&format!("end {hub} {}", journal.display()))
+    }
+
+    /// The same of a hub that trims: what is older than its oldest event is not lost.
+    pub(super) fn check_trimmed(self, hub: SocketAddr, journal: &Path) -> Result<Verdict> {
+        self.judge(&format!("end {hub} {} trimmed", journal.display()))
+    }
+
+    fn judge(mut self, order: &str) -> Result<Verdict> {
+        self.order(order)?;
         let answer = self.answer()?;
         let line = answer["line"].as_str().context("the checker has no line")?;
         let cases = answer["cases"].as_array().into_iter().flatten();
@@ -84,6 +104,7 @@ impl Load {
                 .filter_map(|case| case.as_str().map(str::to_owned))
                 .collect(),
             lost: count(&answer, "lost")?,
+            gaps: count(&answer, "gaps")?,
             // It ends well when every count is zero.
             is_clean: self.child.wait()?.success(),
         })

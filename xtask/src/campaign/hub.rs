@@ -1,0 +1,168 @@
+//! The hub as a child process: how it starts, what it says of itself, how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::command::{run, words};
+
+/// The binary as it is released.
+pub(super) const HUB: &str = "target/release/fanfare";
+/// Publishers, subscribers and the checker.
+pub(super) const LOAD: &str = "target/release/fanfare-load";
+
+/// Apart, so that the hub is built with its own features only, as it is released.
+const BUILDS: [&str; 2] = [
+    "cargo build --release --package fanfare-cli",
+    "cargo build --release --package fanfare-testkit --bins",
+];
+
+/// Nothing is ever trimmed, so that whatever is missing at the end was lost.
+pub(super) const KEEP_ALL: &str =
+    "--history-age 10000h --history-events 1000000000 --history-bytes 1000000000000";
+
+/// The smallest segments that there are, so that a run of seconds rolls over many.
+pub(super) const SMALL_SEGMENTS: &str = "--segment-bytes 1048576";
+
+/// What any log has to be ready in, after whatever happened to it.
+pub(super) const READY_MAX: Duration = Duration::from_secs(2);
+/// How long a hub that is late is waited for, so that lateness is told from absence.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a hub is asked; its start is told to the millisecond all the same.
+const POLL: Duration = Duration::from_millis(1);
+
+/// A running hub. Dropping it kills it.
+pub(super) struct Hub {
+    child: Child,
+    pub(super) address: SocketAddr,
+    /// From the start of the process until a publish would be stored.
+    pub(super) ready: Duration,
+}
+
+/// Builds what campaigns start.
+pub(super) fn build() -> Result<()> {
+    BUILDS.iter().try_for_each(|line| run(&mut words(line)))
+}
+
+/// A hub on a free port over this folder, still to be started.
+pub(super) fn command(folder: &Path, options: &str) -> Command {
+    let mut command = words(HUB);
+    command.args(["serve", "--open", "--quiet", "--listen", "127.0.0.1:0"]);
+    command.arg("--data").arg(folder);
+    command.args(options.split_whitespace());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+impl Hub {
+    /// Starts a hub and waits until it is ready.
+    pub(super) fn start(folder: &Path, options: &str) -> Result<Self> {
+        let began = Instant::now();
+        let mut child = command(folder, options)
+            .spawn()
+            .context("cannot start the hub")?;
+        let address = match address(&mut child) {
+            Ok(address) => address,
+            Err(error) => {
+                child.kill().ok();
+                child.wait().ok();
+                return Err(error);
+            }
+        };
+        let mut hub = Self {
+            child,
+            address,
+            ready: Duration::ZERO,
+        };
+        hub.wait_for("ready", |status, _| status == 200)?;
+        hub.ready = began.elapsed();
+        Ok(hub)
+    }
+
+    /// Ends it as the system does when it has no memory left: at once.
+    pub(super) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Ends it as an operator does.
+    pub(super) fn stop(mut self) -> Result<()> {
+        run(&mut words(&format!("kill -s TERM {}", self.child.id())))?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the hub ended with {status}");
+        Ok(())
+    }
+
+    /// Whether the process is still the one that was started.
+    pub(super) fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Waits until the answer of its readiness is as expected, and gives the body of the answer.
+    pub(super) fn wait_for(
+        &self,
+        what: &str,
+        is_expected: impl Fn(u16, &str) -> bool,
+    ) -> Result<String> {
+        let began = Instant::now();
+        loop {
+            let answer = self.fetch("/-/health/ready");
+            match answer {
+                Ok((status, body)) if is_expected(status, &body) => return Ok(body),
+                _ if began.elapsed() < PATIENCE => sleep(POLL),
+                answer => bail!("the hub is not {what}: {answer:?}"),
+            }
+        }
+    }
+
+    /// Asks for a path, on a connection of its own.
+    pub(super) fn fetch(&self, path: &str) -> Result<(u16, String)> {
+        self.ask(&format!("GET {path} HTTP/1.1"), "")
+    }
+
+    /// Publishes one event.
+    pub(super) fn publish(&self, topic: &str, body: &str) -> Result<(u16, String)> {
+        self.ask(&format!("POST /{topic} HTTP/1.1"), body)
+    }
+
+    fn ask(&self, request: &str, body: &str) -> Result<(u16, String)> {
+        let mut socket = TcpStream::connect(self.address)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let length = body.len();
+        let head = format!(
+            "{request}\r\nHost: hub\r\nConnection: close\r\nAccept: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        socket.write_all(head.as_bytes())?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        Ok((status.context("no status")?, body.to_owned()))
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        // An error means that it is gone already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The address that a hub says it listens on. Its first line has it.
+fn address(child: &mut Child) -> Result<SocketAddr> {
+    let output = child.stdout.take().context("the hub has no output")?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    let url = line.split("http://").nth(1);
+    let address = url.with_context(|| format!("the hub said {line:?}"))?;
+    Ok(address.trim().parse()?)
+}
