@@ -74,7 +74,6 @@ impl DiskLog {
         for (segment, end) in recovered.unsealed {
             shared.ask(Chore::Seal(segment, end));
         }
-        // The rules may have changed since the last start.
         writer.retain();
         threads.push(start("log-writer", move || writer.run())?);
         Ok(Self {

@@ -12,6 +12,7 @@ use crate::options::{MARK_INTERVAL, MEMO_SHARE};
 use crate::segment::Segment;
 use crate::shared::{Shared, Spare};
 use crate::storage::StoredFile;
+use crate::view::View;
 use crate::writer::{SPARE_NAME, create};
 
 /// What the keeper is asked for.
@@ -63,12 +64,15 @@ impl Keeper {
     /// Writes down how far the log is durable, if that is not written already.
     fn write_mark(&mut self, is_closed: bool) {
         let durable = self.shared.durable();
-        if self.mark.durable == durable && self.mark.is_closed == is_closed {
+        let floor = self.shared.view().floor;
+        let is_same = self.mark.durable == durable && self.mark.floor == floor;
+        if is_same && self.mark.is_closed == is_closed {
             return;
         }
         let mark = Mark {
             count: self.mark.count + 1,
             durable,
+            floor,
             is_closed,
             ..self.mark
         };
@@ -102,7 +106,7 @@ impl Keeper {
             let Some(first) = view.segments.get(dead).filter(|_| dead > 0) else {
                 return;
             };
-            (dead, self.memo(first.base))
+            (dead, self.memo(&view, first.base))
         };
         let freed = dead as u64 * self.shared.segment_bytes;
         let is_worth_it = freed >= MEMO_SHARE * memo.bytes() || self.shared.trouble().is_some();
@@ -123,8 +127,7 @@ impl Keeper {
     }
 
     /// What has to be remembered once everything before `first` is gone.
-    fn memo(&self, first: Seq) -> Memo {
-        let view = self.shared.view();
+    fn memo(&self, view: &View, first: Seq) -> Memo {
         let open = view.topics.iter().map(|topic| TopicRow {
             id: topic.id,
             name: topic.name.clone(),

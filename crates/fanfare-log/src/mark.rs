@@ -18,7 +18,7 @@ pub(crate) const NAME: &str = "mark";
 /// A slot takes a page of its own, so that writing one cannot tear the other.
 const SLOT_BYTES: u64 = 4096;
 /// Bytes of a slot before its checksum.
-const FIELDS: usize = 8 + 8 + 8 + 16 + 6 + 2;
+const FIELDS: usize = 8 + 8 + 8 + 8 + 16 + 6 + 2;
 
 /// What is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) struct Mark {
     pub(crate) count: u64,
     /// Everything up to here was durable.
     pub(crate) durable: Seq,
+    /// Everything up to here was dropped by the rule of the hub.
+    pub(crate) floor: Seq,
     /// Drawn anew at each start; the same number stands in the name of the start's own file.
     pub(crate) start: u64,
     /// The boot of the machine that it was written in; zeros where that is not known.
@@ -45,6 +47,7 @@ impl Mark {
         let mut slot = Vec::with_capacity(FIELDS + 4);
         slot.extend_from_slice(&self.count.to_le_bytes());
         slot.extend_from_slice(&self.durable.0.to_le_bytes());
+        slot.extend_from_slice(&self.floor.0.to_le_bytes());
         slot.extend_from_slice(&self.start.to_le_bytes());
         slot.extend_from_slice(&self.boot);
         slot.extend_from_slice(self.epoch.as_str().as_bytes());
@@ -65,6 +68,7 @@ impl Mark {
         Some(Self {
             count: fields.u64()?,
             durable: fields.seq()?,
+            floor: fields.seq()?,
             start: fields.u64()?,
             boot: fields.array()?,
             epoch: Epoch::parse(std::str::from_utf8(&fields.array::<6>()?).ok()?)?,

@@ -52,6 +52,8 @@ pub(crate) struct Findings {
     pub(crate) holes: Vec<Hole>,
     /// The newest event there is or was.
     pub(crate) last: Seq,
+    /// Everything up to here was dropped.
+    pub(crate) floor: Seq,
 }
 
 /// Opens the log in a folder.
@@ -65,6 +67,7 @@ pub(crate) fn recover(
     let marks = Marks::read(&**storage, &names);
     let mut findings = find(&**storage, &names)?;
     find_holes(&mut findings, &marks);
+    findings.floor = marks.floor().min(findings.last);
     let epoch = marks.epoch(&findings, options.durability);
     let is_new = epoch != marks.present_epoch();
     if is_new && let Some(doubt) = findings.doubt.or_else(|| marks.doubt(options.durability)) {
@@ -119,6 +122,7 @@ fn find(storage: &dyn Storage, names: &[String]) -> Result<Findings, OpenError> 
     }
     Ok(Findings {
         last: memo.first.previous(),
+        floor: Seq::ZERO,
         segments,
         memo,
         doubt,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fanfare_hub::{Seq, Timestamp};
 
 use crate::cache::Cache;
-use crate::index::{Entry, Place, Unreadable};
+use crate::index::Entry;
 use crate::segment::Segment;
 use crate::view::Candidate;
 
@@ -25,14 +25,6 @@ impl Shelf<'_> {
             .segments
             .partition_point(|segment| segment.base <= after.next());
         &self.segments[later.saturating_sub(1)..]
-    }
-
-    /// The segments in which something before the place may lie, oldest first.
-    pub(crate) fn before(&self, before: Seq) -> &[Arc<Segment>] {
-        let later = self
-            .segments
-            .partition_point(|segment| segment.base < before);
-        &self.segments[..later]
     }
 
     /// The oldest event of a topic after a place.
@@ -100,6 +92,3 @@ fn candidate(segment: &Segment, entry: &Entry) -> Candidate {
         time: entry.time,
     }
 }
-
-/// Places of one segment, with the number of their topic.
-pub(crate) type Found = Result<Vec<(u32, Place)>, Unreadable>;

@@ -241,7 +241,7 @@ impl Topics {
     }
 
     /// The topics of a selection, each once, unless they are too many to merge or too hard to find.
-    pub(crate) fn few(&self, selection: &Selection) -> Option<Vec<&Topic>> {
+    pub(crate) fn few<'a>(&'a self, selection: &'a Selection) -> Option<Vec<&'a Topic>> {
         let mut topics = self.named(selection);
         let mut looked_at = 0;
         for pattern in &selection.patterns {
@@ -259,7 +259,7 @@ impl Topics {
     }
 
     /// The topics of a selection, each once, however many.
-    pub(crate) fn all(&self, selection: &Selection) -> Vec<&Topic> {
+    pub(crate) fn all<'a>(&'a self, selection: &'a Selection) -> Vec<&'a Topic> {
         let mut topics = self.named(selection);
         for pattern in &selection.patterns {
             topics.extend(self.of(pattern));

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use fanfare_hub::{AppendError, Seq, Timestamp};
 
-use self::retain::Walk;
+use self::retain::{Walk, is_bounded};
 use self::stage::Group;
 use crate::queue::Request;
 use crate::segment::Segment;
@@ -44,6 +44,8 @@ pub(crate) struct Writer {
     walk: Walk,
     /// The time by which retention judges ages.
     now: Timestamp,
+    /// Whether ages are to be looked at, though nothing came in.
+    is_tick: bool,
     /// Topics with a rule of their own that something was published to.
     bounded: Vec<u32>,
     /// When a full disk last refused a segment.
@@ -53,9 +55,13 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer that goes on at the end of the segment.
     pub(crate) fn new(shared: Arc<Shared>, segment: Arc<Segment>, at: u64) -> Self {
-        let (last, last_time) = {
+        let (last, last_time, bounded) = {
             let view = shared.view();
-            (view.last, view.last_time())
+            let topics = view.topics.iter();
+            let bounded = topics.filter(|topic| is_bounded(&topic.retention));
+            // The rules may have changed since they were last applied.
+            let bounded = bounded.map(|topic| topic.id).collect();
+            (view.last, view.last_time(), bounded)
         };
         Self {
             shared,
@@ -67,7 +73,8 @@ impl Writer {
             durable: last,
             walk: Walk::default(),
             now: Timestamp::default(),
-            bounded: Vec::new(),
+            is_tick: false,
+            bounded,
             refused: None,
         }
     }
@@ -88,7 +95,10 @@ impl Writer {
         match request {
             Request::Append(batch, answer) => self.stage(batch, answer),
             Request::Forget(topic, answer) => self.stage_forget(topic, answer),
-            Request::Trim(now) => self.now = now,
+            Request::Trim(now) => {
+                self.now = now;
+                self.is_tick = true;
+            }
             Request::Retry => drop(self.ready()),
         }
         if self.group.is_full() {

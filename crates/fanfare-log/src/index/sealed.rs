@@ -123,7 +123,10 @@ impl SealedIndex {
             ..Summary::default()
         };
         let fences = fences(entries, &mut summary);
-        summary.names.reserve_exact(lens.names);
+        // No more than there are bytes for, whatever was counted.
+        summary
+            .names
+            .reserve_exact(lens.names.min(lens.names_bytes));
         for _ in 0..lens.names {
             summary.names.push(layout::parse_name(&mut fields)?);
         }

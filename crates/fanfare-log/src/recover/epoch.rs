@@ -29,10 +29,15 @@ impl Marks {
         let starts = names.iter().filter(|name| mark::is_start_name(name));
         let starts: Vec<_> = starts.cloned().collect();
         let own = mark.map(|mark| mark::start_name(mark.start));
-        let is_same_run = own.as_ref().is_some_and(|own| starts.contains(own))
-            && starts
-                .iter()
-                .all(|name| Some(name) == own.as_ref() || !took_effect(storage, name));
+        let before = own.as_ref().and_then(|own| earlier(storage, own));
+        // A start that crashed half-way leaves the files of those before it, which it knows. One
+        // that took effect and is none of them came later: the mark is that of an older copy.
+        let is_same_run = before.is_some_and(|before| {
+            let others = starts.iter().filter(|name| Some(*name) != own.as_ref());
+            others
+                .cloned()
+                .all(|name| before.contains(&name) || !took_effect(storage, &name))
+        });
         let is_ours = |name: &&String| crate::header::base_of(name).is_some();
         Self {
             file,
@@ -48,6 +53,11 @@ impl Marks {
     /// Everything up to here was durable, and may have been acknowledged.
     pub(crate) fn durable(&self) -> Seq {
         self.mark.map_or(Seq::ZERO, |mark| mark.durable)
+    }
+
+    /// Everything up to here was dropped.
+    pub(crate) fn floor(&self) -> Seq {
+        self.mark.map_or(Seq::ZERO, |mark| mark.floor)
     }
 
     /// The epoch of the last start.
@@ -103,8 +113,11 @@ impl Marks {
     ) -> io::Result<(Mark, Arc<dyn StoredFile>)> {
         let (epoch, durability, durable) = chosen;
         let start = self.entropy;
-        let own = storage.create(&mark::start_name(start), 1)?;
-        let file = match self.file {
+        let known: Vec<u8> = self.starts.iter().flat_map(|name| line(name)).collect();
+        let own = storage.create(&mark::start_name(start), 1 + known.len() as u64)?;
+        own.write_at(&known, 1)?;
+        own.sync()?;
+        let file = match self.file.clone() {
             Some(file) => file,
             None => Mark::create(storage)?,
         };
@@ -112,6 +125,7 @@ impl Marks {
         let mark = Mark {
             count: self.mark.map_or(1, |mark| mark.count + 1),
             durable,
+            floor: self.floor(),
             start,
             boot: self.boot,
             epoch,
@@ -128,6 +142,21 @@ impl Marks {
         storage.sync_names()?;
         Ok((mark, file))
     }
+}
+
+/// A name as it stands in the file of a later start.
+fn line(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().chain([b'\n'])
+}
+
+/// The starts whose files a start found; `None` when it left none itself.
+fn earlier(storage: &dyn Storage, name: &str) -> Option<Vec<String>> {
+    let file = storage.open(name).ok()?;
+    let len = usize::try_from(file.len().ok()?).ok()?;
+    let mut text = vec![0; len.checked_sub(1)?];
+    file.read_at(&mut text, 1).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// Whether the hub ran after the start that left this file.

@@ -159,7 +159,7 @@ impl FromRecords {
 
 /// Reads a file piece by piece. A piece that the disk does not give is taken for zeros, so that it
 /// costs no more than what lies in it.
-fn read_all(file: &dyn StoredFile, len: u64) -> Vec<u8> {
+pub(crate) fn read_all(file: &dyn StoredFile, len: u64) -> Vec<u8> {
     const PIECE: usize = 1 << 20;
     const PAGE: usize = 4096;
     let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];

@@ -26,6 +26,8 @@ struct Builder {
     /// The name of every number.
     names: HashMap<u32, TopicName>,
     keys: Vec<KeyRow>,
+    /// Everything up to here was dropped by the rule of the hub.
+    floor: Seq,
     /// Topics that were forgotten, and through which seq.
     forgets: HashMap<u32, Seq>,
     /// The ends of topics, in order.
@@ -43,6 +45,7 @@ pub(crate) fn build(
         view: View::new(options.retention.clone(), options.tail_bytes),
         names: HashMap::new(),
         keys: findings.memo.keys.clone(),
+        floor: findings.floor,
         forgets: HashMap::new(),
         ends: Vec::new(),
         last_time: Timestamp::default(),
@@ -193,36 +196,47 @@ impl Builder {
             let Some(name) = self.names.get(&row.topic).cloned() else {
                 continue;
             };
-            let forgotten = self.forgets.get(&row.topic).copied().unwrap_or_default();
-            let (events, bytes) = {
-                let known = self.view.topics.by_id(row.topic);
-                let floor = known.map_or(forgotten, |topic| topic.floor.through.max(forgotten));
-                if segment.seq(row.first) > floor {
-                    (u64::from(row.count), row.bytes)
-                } else if segment.seq(row.last) <= floor {
-                    (0, 0)
-                } else {
-                    let places = segment.places_after(&cache, row.topic, floor, usize::MAX);
-                    let places = places.unwrap_or_default();
-                    let bytes = places.iter().map(|place| u64::from(place.len)).sum();
-                    (places.len() as u64, bytes)
-                }
-            };
-            let newest = segment.seq(row.last);
-            self.add(row.topic, &name, (events, bytes, newest, forgotten));
+            let floor = self.floor_of(row.topic);
+            if segment.seq(row.first) > floor {
+                let counted = (u64::from(row.count), row.bytes);
+                self.add(row.topic, &name, (counted, segment.seq(row.last)));
+                continue;
+            }
+            let places = segment.places_after(&cache, row.topic, floor, usize::MAX);
+            let places = places.unwrap_or_default();
+            let bytes = places.iter().map(|place| u64::from(place.len)).sum();
+            self.add(
+                row.topic,
+                &name,
+                ((places.len() as u64, bytes), segment.seq(row.last)),
+            );
+            let dropped = segment.places_before(&cache, row.topic, floor.next(), 1);
+            let dropped = dropped.unwrap_or_default();
+            if let (Some(newest), Some(topic)) =
+                (dropped.first(), self.view.topics.by_id_mut(row.topic))
+            {
+                topic.floor.raise(Floor {
+                    through: segment.seq(newest.number),
+                    at: 1,
+                });
+            }
         }
     }
 
-    fn add(&mut self, id: u32, name: &TopicName, counted: (u64, u64, Seq, Seq)) {
-        let (events, frame_bytes, newest, forgotten) = counted;
+    /// Everything of a topic up to here was dropped.
+    fn floor_of(&self, id: u32) -> Seq {
+        let known = self.view.topics.by_id(id);
+        let floor = known.map_or(Seq::ZERO, |topic| topic.floor.through);
+        let forgotten = self.forgets.get(&id).copied().unwrap_or_default();
+        floor.max(forgotten).max(self.floor)
+    }
+
+    fn add(&mut self, id: u32, name: &TopicName, counted: ((u64, u64), Seq)) {
+        let ((events, frame_bytes), newest) = counted;
         let bytes = frame_bytes + events * cost_bytes(0);
         let Some(topic) = self.view.open_topic(id, name) else {
             return;
         };
-        topic.floor.raise(Floor {
-            through: forgotten,
-            at: 1,
-        });
         topic.events += events;
         topic.bytes += bytes;
         topic.newest = topic.newest.max(newest);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_hub::drops::Floor;
-use fanfare_hub::{Event, Retention, Seq, Timestamp, TopicName};
+use fanfare_hub::{Event, Seq, Timestamp, TopicName};
 
 use super::View;
 use crate::segment::Segment;
@@ -30,17 +30,6 @@ impl View {
     /// Whether the hub keeps more than it may, given its oldest event.
     pub(crate) fn exceeds(&self, oldest: Timestamp, now: Timestamp) -> bool {
         self.events > 0 && self.rules.hub.exceeds(self.events, self.bytes, oldest, now)
-    }
-
-    /// Whether more is kept than may be whatever the age of the oldest event is.
-    pub(crate) fn exceeds_room(&self) -> bool {
-        let never = Timestamp(u64::MAX);
-        self.exceeds(never, Timestamp(0))
-    }
-
-    /// The rule of the hub.
-    pub(crate) fn hub_rule(&self) -> Retention {
-        self.rules.hub
     }
 
     /// Drops the oldest event of the hub, unless it was dropped before with its topic.

@@ -209,8 +209,3 @@ impl Writer {
 /// Bytes of an event on disk besides its frame; stated here so that the room it takes is counted
 /// with the same number that writes it.
 pub(super) const EVENT_ROOM: usize = EVENT_HEADER + 4;
-
-/// The seq as a place within a segment.
-pub(crate) fn number_in(base: Seq, seq: Seq) -> u32 {
-    u32::try_from(seq.0.saturating_sub(base.0)).unwrap_or(u32::MAX)
-}

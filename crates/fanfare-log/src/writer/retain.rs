@@ -19,7 +19,7 @@ pub(super) struct Walk {
 
 impl Writer {
     /// Applies retention to what became visible, and by age.
-    pub(super) fn retain(&mut self) {
+    pub(crate) fn retain(&mut self) {
         let mut bounded = std::mem::take(&mut self.bounded);
         bounded.sort_unstable();
         bounded.dedup();
@@ -27,14 +27,21 @@ impl Writer {
             self.trim_topic(id);
         }
         self.bounded = bounded;
-        loop {
-            let rung = self.shared.view_mut().ring(self.now);
-            let Some(id) = rung else { break };
-            self.trim_topic(id);
+        if std::mem::take(&mut self.is_tick) {
+            self.trim_aged();
         }
         while self.trim_hub() {}
         if self.shared.view().dead_segments() > 0 {
-            self.shared.ask(Chore::Recycle);
+            self.shared.suggest(Chore::Recycle);
+        }
+    }
+
+    /// Drops what is too old for the rule of its topic.
+    fn trim_aged(&mut self) {
+        loop {
+            let rung = self.shared.view_mut().ring(self.now);
+            let Some(id) = rung else { return };
+            self.trim_topic(id);
         }
     }
 

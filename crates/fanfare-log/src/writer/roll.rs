@@ -94,7 +94,7 @@ impl Writer {
         self.shared.view_mut().add_segment(segment);
         self.at = HEADER_BYTES as u64;
         self.shared.ask(Chore::Seal(sealed, records_end));
-        self.shared.ask(Chore::Prepare);
+        self.shared.suggest(Chore::Prepare);
     }
 }
 

@@ -132,7 +132,7 @@ impl Writer {
         if view.topics.len() + self.group.opened.len() >= max {
             let retired = view
                 .oldest_retired()
-                .filter(|name| !self.group.ended.contains(name));
+                .filter(|name| !self.group.ended.contains(*name));
             let Some(retired) = retired.cloned() else {
                 return Err(AppendError::TooManyTopics(max));
             };

@@ -1,1 +1,4 @@
 //! The durable log as one sees it from outside: through its public face, over storage that fails.
+
+mod oracle;
+mod wait;
