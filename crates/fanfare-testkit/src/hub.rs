@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use fanfare_http::{App, Cors, Route, Server, Settings};
-use fanfare_hub::{Epoch, Hub, Limits, MemoryLog, Retention, RetentionRules};
+use fanfare_hub::{Epoch, Hub, Limits, Log, MemoryLog, Retention, RetentionRules};
 use http::Method;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -185,8 +185,16 @@ impl TestHubBuilder {
     /// When there is no port to listen on.
     pub async fn start(self) -> TestHub {
         let epoch = self.epoch.unwrap_or_else(|| Epoch::from_entropy(0x2bad));
-        let log = MemoryLog::new(epoch, self.retention, &self.limits);
-        let server = Server::new(Hub::new(Arc::new(log), self.limits), self.settings);
+        let log = MemoryLog::new(epoch, self.retention.clone(), &self.limits);
+        self.start_on(Arc::new(log)).await
+    }
+
+    /// Starts the hub over a log of the test's own.
+    ///
+    /// # Panics
+    /// When there is no port to listen on.
+    pub async fn start_on(self, log: Arc<dyn Log>) -> TestHub {
+        let server = Server::new(Hub::new(log, self.limits), self.settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address(listener.local_addr().unwrap());
         let stop = CancellationToken::new();
