@@ -16,11 +16,12 @@ use crate::tls::{self, TlsFiles};
 /// Run an open hub with its playground on this machine
 ///
 /// Everybody on this machine, and every page in its browsers, may publish and subscribe. Events are
-/// kept in memory.
+/// kept in a folder and are there again after a restart.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fanfare dev                              then open the page that it prints
   fanfare dev --listen 127.0.0.1:0         on any free port
+  fanfare dev --memory                     forget everything at the end
   fanfare dev --tls                        over TLS, with a certificate made for it
   curl -d 'Hello' http://127.0.0.1:4000/chat      publish
   curl -N http://127.0.0.1:4000/chat              subscribe")]
@@ -69,7 +70,7 @@ impl Dev {
             println!("… and on {tls_origin}");
         }
         if !self.hub.quiet {
-            greet(&url);
+            greet(&url, &self.hub.keeping());
         }
         let playground = Playground::new(hub.clone()).tls_origin(tls_origin);
         let server = Server::new(hub)
@@ -135,7 +136,7 @@ impl Doors {
     }
 }
 
-fn greet(url: &str) {
+fn greet(url: &str, keeping: &str) {
     let insecure = if url.starts_with("https") { " -k" } else { "" };
     println!(
         "
@@ -143,7 +144,7 @@ fn greet(url: &str) {
   Subscribe    curl{insecure} -N {url}/chat
   Publish      curl{insecure} -d 'Hello, world' {url}/chat
 
-Open to everybody on this machine; events are kept in memory. Ctrl-C stops it.
+Open to everybody on this machine. {keeping} Ctrl-C stops it.
 "
     );
 }

@@ -9,6 +9,7 @@ mod tls;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -53,6 +54,10 @@ enum Command {
     Sub(subscribe::Subscribe),
 }
 
+/// How long a hub that has stopped waits for its last tasks, with which its log closes. What the
+/// drain leaves of the 10 s that container runtimes give.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // A log in a file is read by programs, which take escape sequences for text.
@@ -67,6 +72,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
+    let wait = match cli.command {
+        Command::Dev(_) | Command::Serve(_) => CLOSE_WAIT,
+        // A read of standard input cannot be interrupted; the process does not wait for it.
+        Command::Pub(_) | Command::Sub(_) => Duration::ZERO,
+    };
     let result = runtime.block_on(async {
         match cli.command {
             Command::Dev(dev) => dev.run().await,
@@ -75,8 +85,7 @@ fn main() -> ExitCode {
             Command::Sub(subscribe) => subscribe.run().await,
         }
     });
-    // A read of standard input cannot be interrupted; the process does not wait for it.
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(wait);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
-use fanfare::{Hub, Limits, RetentionRules};
+use clap::{Args, ValueEnum};
+use fanfare::{Durability, Hub, HubBuilder, Limits, RetentionRules};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,13 +40,66 @@ pub(crate) struct HubOptions {
     #[arg(long, env = "FANFARE_HISTORY_AGE", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "24h")]
     history_age: Duration,
 
+    /// Folder in which events are kept; created when there is none
+    #[arg(
+        long,
+        env = "FANFARE_DATA",
+        value_name = "FOLDER",
+        default_value = "fanfare-data"
+    )]
+    data: PathBuf,
+
+    /// Keep events in memory only: all of them are gone when the hub stops
+    #[arg(long, conflicts_with_all = ["data", "durability", "segment_bytes"])]
+    memory: bool,
+
+    /// What an acknowledged event survives
+    #[arg(long, env = "FANFARE_DURABILITY", value_name = "LEVEL", value_enum, default_value_t = Level::Disk)]
+    durability: Level,
+
+    /// Bytes of one file of the log; for trials
+    #[arg(long, value_name = "BYTES", hide = true)]
+    segment_bytes: Option<u64>,
+
     /// Print the addresses and nothing else
     #[arg(long)]
     pub(crate) quiet: bool,
 }
 
+/// What an acknowledged event survives, as it is written on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    /// A power cut: it is synced to the disk first
+    Disk,
+    /// A killed hub, but no power cut: it is written, and the system syncs it when it likes
+    Written,
+}
+
+impl From<Level> for Durability {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Disk => Self::Disk,
+            Level::Written => Self::Written,
+        }
+    }
+}
+
 impl HubOptions {
-    /// Builds the hub.
+    /// Where events are kept and what they survive, for those who start the hub.
+    pub(crate) fn keeping(&self) -> String {
+        let folder = self.data.display();
+        match (self.memory, self.durability) {
+            (true, _) => "Events are kept in memory and are gone when the hub stops.".to_owned(),
+            (false, Level::Disk) => {
+                format!("Events are kept in {folder} and survive a power cut once acknowledged.")
+            }
+            (false, Level::Written) => format!(
+                "Events are kept in {folder} and survive a killed hub; a power cut may take the last seconds."
+            ),
+        }
+    }
+
+    /// Opens the hub.
     pub(crate) fn hub(&self) -> Result<Hub> {
         if !HEARTBEATS.contains(&self.heartbeat) {
             bail!(
@@ -64,7 +118,20 @@ impl HubOptions {
             heartbeat: self.heartbeat,
             ..Limits::default()
         };
-        Ok(Hub::builder().limits(limits).retention(retention).build())
+        let builder = Hub::builder().limits(limits).retention(retention);
+        Ok(self.place(builder).open()?)
+    }
+
+    /// Says where the hub keeps its events.
+    fn place(&self, builder: HubBuilder) -> HubBuilder {
+        if self.memory {
+            return builder;
+        }
+        let builder = builder.data(&self.data).durability(self.durability.into());
+        match self.segment_bytes {
+            Some(segment_bytes) => builder.segment_bytes(segment_bytes),
+            None => builder,
+        }
     }
 }
 

@@ -12,12 +12,13 @@ use crate::tls::TlsFiles;
 
 /// Run a hub
 ///
-/// Nobody may publish or subscribe unless --open says that everybody may. Events are kept in
-/// memory.
+/// Nobody may publish or subscribe unless --open says that everybody may. Events are kept in a
+/// folder and are there again after a restart.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fanfare serve --open                                       on this machine only
   fanfare serve --open --listen 0.0.0.0:4000                 for everybody who can reach it
+  fanfare serve --open --data /var/lib/fanfare               with its events in a place of their own
   fanfare serve --open --cors-origin https://app.example     for the pages of one site
   fanfare serve --open --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem")]
 pub(crate) struct Serve {
@@ -62,6 +63,7 @@ impl Serve {
         let stop = stop_signal()?;
         let tls = self.tls_files.load()?;
         let listener = listen(self.listen, "--listen").await?;
+        let hub = self.hub.hub()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         println!(
             "Fanfare is listening on {scheme}://{}",
@@ -69,9 +71,9 @@ impl Serve {
         );
         if !self.hub.quiet {
             println!("Open: everybody who reaches this address may publish and subscribe.");
-            println!("Events are kept in memory and are gone when the hub stops.");
+            println!("{}", self.hub.keeping());
         }
-        let server = Server::new(self.hub.hub()?).cors(cors);
+        let server = Server::new(hub).cors(cors);
         server.serve_all(vec![(listener, tls)], stop).await;
         Ok(())
     }

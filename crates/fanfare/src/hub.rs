@@ -1,13 +1,15 @@
 //! The hub as an embedder sees it: texts in, receipts out, the clock read here.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_http::{App, Problem, Settings, clock};
 use fanfare_hub::{
-    Epoch, Limits, MemoryLog, NewEvent, Publication, PublishError, Receipt, RetentionRules,
-    TopicError, TopicName,
+    Durability, Epoch, Limits, Log, MemoryLog, NewEvent, Publication, PublishError, Receipt,
+    RetentionRules, TopicError, TopicName,
 };
+use fanfare_log::{DiskLog, OpenError, Options};
 
 use crate::subscribe::Subscribe;
 
@@ -22,9 +24,13 @@ pub struct Hub {
 pub struct HubBuilder {
     limits: Limits,
     retention: RetentionRules,
+    /// Where [`HubBuilder::open`] keeps the events.
+    data: Option<PathBuf>,
+    durability: Option<Durability>,
+    segment_bytes: Option<u64>,
 }
 
-/// Why nothing was published.
+/// Why there is no receipt: nothing was published, unless the log says that it does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
@@ -64,7 +70,9 @@ impl Hub {
     /// Publishes one event. Returns when it is as durable as the log promises.
     ///
     /// # Errors
-    /// Nothing was stored, and the error says why.
+    /// Says why nothing was stored, or that this is not known: [`AppendError::Uncertain`].
+    ///
+    /// [`AppendError::Uncertain`]: fanfare_hub::AppendError::Uncertain
     pub async fn publish(
         &self,
         topic: &str,
@@ -145,7 +153,30 @@ impl HubBuilder {
         self
     }
 
-    /// Builds the hub.
+    /// Has [`open`](Self::open) keep the events in this folder, which is created when there is
+    /// none.
+    #[must_use]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// Sets what acknowledged events survive in that folder. [`Durability::Disk`] is the default;
+    /// [`Durability::Memory`] is no level of a folder and is taken for [`Durability::Written`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    /// Sets the bytes of one file of the log. The default is right outside of trials.
+    #[must_use]
+    pub fn segment_bytes(mut self, segment_bytes: u64) -> Self {
+        self.segment_bytes = Some(segment_bytes);
+        self
+    }
+
+    /// Builds a hub that keeps its events in memory, whatever folder was named.
     ///
     /// # Panics
     /// Outside a tokio runtime: it applies retention by age in the background.
@@ -153,10 +184,38 @@ impl HubBuilder {
     pub fn build(self) -> Hub {
         let epoch = Epoch::from_entropy(entropy());
         let log = MemoryLog::new(epoch, self.retention, &self.limits);
-        let hub = fanfare_hub::Hub::new(Arc::new(log), self.limits);
-        Hub {
-            app: App::new(hub, Settings::default()),
-        }
+        hub_over(Arc::new(log), self.limits)
+    }
+
+    /// Opens a hub that keeps its events in the folder given with [`data`](Self::data), or in
+    /// memory when there is none. Reads the folder before it returns, which takes a moment.
+    ///
+    /// # Errors
+    /// The folder is another hub's, cannot be used, or was written by a later version.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: it applies retention by age in the background.
+    pub fn open(self) -> Result<Hub, OpenError> {
+        let Some(folder) = &self.data else {
+            return Ok(self.build());
+        };
+        let usual = Options::default();
+        let options = Options {
+            durability: self.durability.unwrap_or(usual.durability),
+            segment_bytes: self.segment_bytes.unwrap_or(usual.segment_bytes),
+            retention: self.retention,
+            limits: self.limits.clone(),
+            ..usual
+        };
+        let log = DiskLog::open(folder, options)?;
+        Ok(hub_over(Arc::new(log), self.limits))
+    }
+}
+
+fn hub_over(log: Arc<dyn Log>, limits: Limits) -> Hub {
+    let hub = fanfare_hub::Hub::new(log, limits);
+    Hub {
+        app: App::new(hub, Settings::default()),
     }
 }
 

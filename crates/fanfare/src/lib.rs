@@ -1,8 +1,8 @@
 //! Fanfare in your own server: publish events, and stream them to browsers over Server-Sent Events.
 //!
-//! A [`Hub`] keeps one log of events. Publish to a topic from anywhere; answer a request with a
-//! subscription and the browser follows, resumes after a lost connection, and is told when
-//! something is gone.
+//! A [`Hub`] keeps one log of events, in memory or in a folder. Publish to a topic from anywhere;
+//! answer a request with a subscription and the browser follows, resumes after a lost connection,
+//! and is told when something is gone.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,9 +32,11 @@ pub use fanfare_http::{
     Body, Cors, Problem, Request, RequestBody, Response, Route, collect, websocket,
 };
 pub use fanfare_hub::{
-    Durability, EventId, EventType, EventTypeError, Gap, GapReason, Limits, NewEvent, PublishError,
-    Receipt, Retention, RetentionRules, Selector, SelectorError, TopicError, TopicName,
+    AppendError, Durability, EventId, EventType, EventTypeError, Gap, GapReason, Limits, NewEvent,
+    PublishError, Receipt, Retention, RetentionRules, Selector, SelectorError, TopicError,
+    TopicName,
 };
+pub use fanfare_log::OpenError;
 pub use hub::{Hub, HubBuilder, HubError};
 pub use server::Server;
 pub use service::Service;

@@ -1,6 +1,9 @@
 // Starts the real binary and ends it again; its output is what a person in the terminal would see.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.FANFARE_BIN ?? fileURLToPath(new URL("../../../target/debug/fanfare", import.meta.url));
@@ -8,6 +11,8 @@ const DEADLINE_MS = 15_000;
 
 export class Hub {
   #child;
+  // Each hub has its own: one that starts `like` another one has forgotten what that one knew.
+  #data = mkdtempSync(join(tmpdir(), "fanfare-data-"));
   #lines = [];
   #waiting = new Set();
 
@@ -17,12 +22,15 @@ export class Hub {
     const listen = like ? new URL(like.url).host : "127.0.0.1:0";
     const tlsListen = like?.tlsUrl ? new URL(like.tlsUrl).host : "127.0.0.1:0";
     const twin = args.includes("--tls") ? [] : ["--tls-listen", tlsListen];
-    hub.#child = spawn(BINARY, ["dev", "--listen", listen, ...twin, "--retry", "300ms", ...args], {
+    hub.#child = spawn(BINARY, ["dev", "--listen", listen, ...twin, "--retry", "300ms", "--data", hub.#data, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, FANFARE_LOG: "info", NO_COLOR: "1" },
     });
     // A test that breaks off leaves no hub behind.
-    process.once("exit", () => hub.#child.kill("SIGKILL"));
+    process.once("exit", () => {
+      hub.#child.kill("SIGKILL");
+      rmSync(hub.#data, { recursive: true, force: true });
+    });
     for (const stream of [hub.#child.stdout, hub.#child.stderr]) hub.#read(stream);
     const url = await hub.line(/is listening on (https?:\/\/[\d.]+:\d+)/);
     hub.url = url[1];

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod discretion;
+mod folder;
 mod program;
 mod publish;
 mod relay;

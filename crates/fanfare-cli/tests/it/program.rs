@@ -5,6 +5,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use crate::folder::DataFolder;
+
 /// Longer than any single step takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -14,6 +16,8 @@ pub(crate) struct Program {
     input: Option<ChildStdin>,
     output: Receiver<String>,
     errors: Receiver<String>,
+    /// Where it keeps events, should it be a hub that is not told of another place.
+    _data: DataFolder,
 }
 
 /// What a program said and how it ended.
@@ -27,9 +31,11 @@ pub(crate) struct Exit {
 impl Program {
     /// Starts `fanfare` against the hub at `server`, with its standard input open.
     pub(crate) fn start(server: &str, args: &[&str]) -> Self {
+        let data = DataFolder::new();
         let mut child = Command::new(env!("CARGO_BIN_EXE_fanfare"))
             .args(args)
             .env("FANFARE_SERVER", server)
+            .env("FANFARE_DATA", data.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -43,6 +49,7 @@ impl Program {
             input,
             output,
             errors,
+            _data: data,
         }
     }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::wire::{Answer, read_answer};
 use super::{request, wire};
+use crate::folder::DataFolder;
 
 /// A running hub; killed when dropped.
 pub(super) struct Hub {
@@ -21,6 +22,7 @@ pub(super) struct Hub {
     pub(super) tls: Option<SocketAddr>,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+    _data: DataFolder,
 }
 
 impl Hub {
@@ -34,7 +36,9 @@ impl Hub {
 
     /// Any command that becomes a hub.
     pub(super) fn start(mut command: Command) -> Self {
+        let data = DataFolder::new();
         let mut child = command
+            .env("FANFARE_DATA", data.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -66,6 +70,7 @@ impl Hub {
             tls,
             log,
             reader: Some(reader),
+            _data: data,
         }
     }
 
