@@ -156,13 +156,9 @@ impl Shared {
         self.durable.store(seq.0, Ordering::Release);
     }
 
+    /// The spare file. Whoever uses the name of the spare holds this meanwhile.
     pub(crate) fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes the spare file; waits for one that is being made.
-    pub(crate) fn take_spare(&self) -> Option<Spare> {
-        self.spare().take()
     }
 
     pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {

@@ -56,10 +56,14 @@ impl Writer {
                 .candidates(floor, 4 * TRIM_EVENTS_MAX)
                 .into();
         }
+        // Nothing is left, or the index that would tell cannot be read: then not in a loop.
+        if self.walk.next.is_empty() {
+            return false;
+        }
         let mut view = self.shared.view_mut();
         for _ in 0..TRIM_EVENTS_MAX {
             let Some(&oldest) = self.walk.next.front() else {
-                return view.floor < view.last;
+                return true;
             };
             let is_kept = view
                 .topics

@@ -70,7 +70,13 @@ impl Writer {
             epoch: self.shared.epoch,
             segment_bytes: self.shared.segment_bytes,
         };
-        match site.new_segment(self.shared.take_spare(), (self.next, least)) {
+        let made = {
+            // Locked until the file has its own name: meanwhile the keeper must not put another one
+            // in its place under the name of the spare.
+            let mut spare = self.shared.spare();
+            site.new_segment(spare.take(), (self.next, least))
+        };
+        match made {
             Ok(segment) => {
                 self.refused = None;
                 self.shared.set_trouble(None);
