@@ -58,6 +58,19 @@ impl Keeper {
                 Ok(Chore::Close) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.close();
+    }
+
+    /// Writes down everything that the next start would otherwise have to take on trust.
+    fn close(&mut self) {
+        let memo = {
+            let view = self.shared.view();
+            let first = view.segments.first();
+            first.map(|first| self.memo(&view, first.base))
+        };
+        if let Some(Err(error)) = memo.map(|memo| memo.write(&*self.shared.storage)) {
+            tracing::warn!(%error, "what to remember of old segments could not be written");
+        }
         self.write_mark(true);
     }
 
@@ -136,7 +149,12 @@ impl Keeper {
             floor: topic.floor.through,
             ended: topic.ended,
         });
-        let closed = view.topics.closed().map(|(id, name, newest)| TopicRow {
+        // Numbers that nothing on disk will mention are free from then on.
+        let closed = view
+            .topics
+            .closed()
+            .filter(|(_, _, newest)| *newest >= first);
+        let closed = closed.map(|(id, name, newest)| TopicRow {
             id,
             name: name.clone(),
             is_open: false,

@@ -28,7 +28,7 @@ struct Builder {
     keys: Vec<KeyRow>,
     /// Everything up to here was dropped by the rule of the hub.
     floor: Seq,
-    /// Topics that were forgotten, and through which seq.
+    /// Topics that were forgotten or ceased to exist, and through which seq.
     forgets: HashMap<u32, Seq>,
     /// The ends of topics, in order.
     ends: Vec<(u32, Seq)>,
@@ -66,16 +66,22 @@ impl Builder {
     /// Gives every name the number that it has on disk, and numbers to the names that the scanned
     /// records alone know.
     fn name_topics(&mut self, findings: &Findings) {
-        let topics = &mut self.view.topics;
-        for row in &findings.memo.topics {
-            topics.assign(row.id, &row.name);
-        }
+        let mut names = Names::default();
         for loaded in &findings.segments {
             if let Contents::Indexed(summary) = &loaded.contents {
                 for (id, name) in &summary.names {
-                    topics.assign(*id, name);
+                    names.put(*id, name);
                 }
             }
+        }
+        // A number is given to another name only after a memo was written that does not mention it:
+        // what the memo says holds, whatever an older index says.
+        for row in &findings.memo.topics {
+            names.put(row.id, &row.name);
+        }
+        let topics = &mut self.view.topics;
+        for (id, name) in &names.by_id {
+            topics.assign(*id, name);
         }
         topics.find_free();
         for loaded in &findings.segments {
@@ -166,6 +172,8 @@ impl Builder {
         for row in &memo.topics {
             if !row.is_open {
                 view.topics.assign_closed(row.id, &row.name, row.newest);
+                let through = self.forgets.entry(row.id).or_default();
+                *through = row.floor.max(*through);
                 continue;
             }
             if let Some(topic) = view.open_topic(row.id, &row.name) {
@@ -279,6 +287,28 @@ impl Builder {
             findings.holes,
         );
         (self.view, keys)
+    }
+}
+
+/// Which name each number stands for. What is said later counts.
+#[derive(Default)]
+struct Names {
+    by_id: HashMap<u32, TopicName>,
+    ids: HashMap<TopicName, u32>,
+}
+
+impl Names {
+    fn put(&mut self, id: u32, name: &TopicName) {
+        if let Some(former) = self.by_id.insert(id, name.clone()) {
+            self.ids.remove(&former);
+        }
+        if let Some(former) = self
+            .ids
+            .insert(name.clone(), id)
+            .filter(|former| *former != id)
+        {
+            self.by_id.remove(&former);
+        }
     }
 }
 

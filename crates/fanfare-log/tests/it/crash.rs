@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::{env, thread};
 
-use fanfare_hub::Durability;
+use fanfare_hub::{Durability, Log};
 use fanfare_log::{DiskLog, OpenError, Options};
 use fanfare_testkit::disk::{Fault, SimDisk};
 use fastrand::Rng;
@@ -105,7 +105,8 @@ impl Life {
             let is_cut = disk.has_failed();
             match step {
                 Ok(Health::Failing) if !is_cut => {
-                    return Err("a sound disk is told to fail".to_owned());
+                    let reason = log.writable();
+                    return Err(format!("a sound disk is told to fail: {reason:?}"));
                 }
                 Err(error) if !is_cut || error.contains("panicked") => return Err(error),
                 _ if is_cut => return Ok(()),

@@ -68,14 +68,23 @@ fn retention(rng: &mut Rng) -> Retention {
 impl Pair {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
+        let unbounded = Retention::UNBOUNDED;
+        // Of both kinds one: within a batch that is larger than its topic may be, memory may drop
+        // events of other topics for a moment's excess that the disk, which looks at whole groups,
+        // never sees.
+        let (hub, topic) = match rng.bool() {
+            true => (retention(&mut rng), unbounded),
+            false => (unbounded, retention(&mut rng)),
+        };
+        let some = if topic == unbounded {
+            unbounded
+        } else {
+            retention(&mut rng)
+        };
         let retention = RetentionRules {
-            hub: retention(&mut rng),
-            topic: if rng.bool() {
-                retention(&mut rng)
-            } else {
-                Retention::UNBOUNDED
-            },
-            topics: vec![(Selector::parse("a/*").unwrap(), retention(&mut rng))],
+            hub,
+            topic,
+            topics: vec![(Selector::parse("a/*").unwrap(), some)],
         };
         let limits = Limits {
             topics_max: if rng.u8(0..4) == 0 {
@@ -181,7 +190,10 @@ impl Pair {
     /// Waits until retention was applied to what was published.
     fn settle(&self) {
         let nothing = TopicName::parse("nothing/ever/here").unwrap();
-        assert_eq!(wait(self.disk().forget(&nothing)), Ok(0));
+        // The first may be taken in together with what it waits for, the second is not.
+        for _ in 0..2 {
+            assert_eq!(wait(self.disk().forget(&nothing)), Ok(0));
+        }
     }
 
     fn forget(&mut self) {
