@@ -211,8 +211,7 @@ fn submit<T: Send + 'static>(
     request: Request,
     (bytes, answered): (u64, oneshot::Receiver<Result<T, AppendError>>),
 ) -> Pending<Result<T, AppendError>> {
-    if let Err(Refused(request, reason)) = queue.push(request, bytes) {
-        drop(request);
+    if let Err(Refused(reason)) = queue.push(request, bytes) {
         return ready(Err(AppendError::Unavailable(reason.to_owned())));
     }
     Box::pin(async move {

@@ -46,11 +46,11 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a request of so many bytes in line. Gives it back when there is no room.
+    /// Puts a request of so many bytes in line.
     pub(crate) fn push(&self, request: Request, bytes: u64) -> Result<(), Refused> {
         let mut inner = self.lock();
         if inner.is_closed {
-            return Err(Refused(request, "the log is closed"));
+            return Err(Refused("the log is closed"));
         }
         if inner.bytes + bytes > QUEUE_BYTES_MAX && inner.bytes > 0 {
             return Err(Refused(
@@ -93,5 +93,5 @@ impl Queue {
     }
 }
 
-/// A request that found no room, and why.
-pub(crate) struct Refused(pub(crate) Request, pub(crate) &'static str);
+/// Why a request found no room.
+pub(crate) struct Refused(pub(crate) &'static str);

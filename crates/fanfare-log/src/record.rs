@@ -221,7 +221,7 @@ pub(crate) fn parse_event(bytes: &[u8], seq: Seq, salt: u32) -> Option<ParsedEve
 /// record, because nothing was written there or something else.
 pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
     let len = u32_at(bytes, 0)? as usize;
-    (len >= HEADER && len % ALIGN == 0).then_some(len)
+    (len >= HEADER && len.is_multiple_of(ALIGN)).then_some(len)
 }
 
 /// The seq and the durable seq that a record claims, before anything of it was verified.

@@ -106,7 +106,7 @@ fn find(storage: &dyn Storage, names: &[String]) -> Result<Findings, OpenError> 
             .remove(&name)
             .map_err(OpenError::doing("remove an old segment"))?;
     }
-    let present = bases.first().copied().unwrap_or(first.max(Seq(1)));
+    let present = bases.first().copied().unwrap_or_else(|| first.max(Seq(1)));
     if memo.is_none() && present > Seq(1) {
         doubt = doubt.or(Some("the memo is missing"));
     }

@@ -72,6 +72,22 @@ pub(crate) const HOUSE: &[Room] = &[
         unmentionable: WORLD,
     },
     Room {
+        name: "fanfare-log",
+        budget: 4_000,
+        ours: &["fanfare-hub"],
+        foreign: Some(&[
+            "bytes",
+            "crc32c",
+            "futures-channel",
+            "getrandom",
+            "quick_cache",
+            "rustix",
+            "thiserror",
+            "tracing",
+        ]),
+        unmentionable: &["http", "hyper", "tokio", "async_nats", "std::net"],
+    },
+    Room {
         name: "fanfare-http",
         budget: 2_900,
         ours: &["fanfare-hub", "fanfare-sse"],

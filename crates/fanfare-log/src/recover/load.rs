@@ -90,7 +90,7 @@ fn load_one(storage: &dyn Storage, base: Seq) -> Result<Loaded, OpenError> {
     let has_damaged_header = header.is_none();
     // The frames say in which epoch they were written, whatever it was; where the header does not,
     // any other than the present one makes readers rewrite it.
-    let header = header.unwrap_or(Header {
+    let header = header.unwrap_or_else(|| Header {
         base,
         epoch: Epoch::from_entropy(0),
         identity: identity.unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
-use fanfare_hub::{AppendError, Durability, Event, Seq, TopicName};
+use fanfare_hub::{AppendError, Durability, Event, TopicName};
 
 use super::Writer;
 use super::retain::is_bounded;
