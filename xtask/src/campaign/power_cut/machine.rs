@@ -83,12 +83,12 @@ impl Rig {
         })
     }
 
-    /// The sentence of the report on who runs the guest's instructions.
+    /// Who runs the guest's instructions.
     pub(super) fn processor(&self) -> &'static str {
         if self.is_accelerated {
-            "KVM"
+            "the one of this machine, through KVM"
         } else {
-            "emulated, because this machine has no KVM on hardware"
+            "emulated, because KVM does not run on the hardware here"
         }
     }
 
@@ -129,6 +129,7 @@ impl Rig {
                 machine.boot = start.elapsed();
                 return Ok(machine);
             }
+            machine.check()?;
             if machine.qemu.try_wait()?.is_some() || start.elapsed() > BOOT_DEADLINE {
                 bail!("the guest did not start the hub; its console says:\n{text}");
             }
@@ -208,6 +209,11 @@ impl Machine {
     /// Takes the power away, and fails when the guest was in trouble before.
     pub(super) fn cut(mut self) -> Result<()> {
         self.end();
+        self.check()
+    }
+
+    /// Fails when the console tells of trouble.
+    fn check(&self) -> Result<()> {
         let text = self.console()?;
         match TROUBLE.iter().find(|trouble| text.contains(**trouble)) {
             Some(trouble) => bail!("`{trouble}` is on the console of the guest:\n{text}"),

@@ -24,35 +24,27 @@ const STUMBLE_MS: u64 = 800;
 const STUMBLE_EVERY: u64 = 6;
 
 /// The rounds of a run.
-pub(super) struct Plan(u64);
+pub(super) struct Plan(fastrand::Rng);
 
 impl Plan {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(fastrand::Rng::with_seed(seed))
     }
 
     pub(super) fn next_round(&mut self) -> Round {
-        let cache = match self.below(3) {
+        let cache = match self.0.u64(..3) {
             0 => DriveCache::WrittenThrough,
             _ => DriveCache::Volatile,
         };
-        let load = LOAD_MS.start + self.below(LOAD_MS.end - LOAD_MS.start);
-        let is_stumble = self.below(STUMBLE_EVERY) == 0;
-        let stumble = Duration::from_millis(self.below(STUMBLE_MS));
+        let load = Duration::from_millis(self.0.u64(LOAD_MS));
+        // Drawn even if it is not used, so that the rounds after this one do not depend on it.
+        let stumble = Duration::from_millis(self.0.u64(..STUMBLE_MS));
+        let is_stumble = self.0.u64(..STUMBLE_EVERY) == 0;
         Round {
             cache,
-            load: Duration::from_millis(load),
+            load,
             stumble: is_stumble.then_some(stumble),
         }
-    }
-
-    /// SplitMix64: good enough to choose moments, and the same on every machine.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (bits ^ (bits >> 31)) % bound
     }
 }
 
