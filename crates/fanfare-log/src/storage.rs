@@ -1,12 +1,13 @@
 //! A folder of files, as the log needs it, and nothing of what the log writes into them.
 //!
-//! - [`Storage`], [`StoredFile`]: what the log asks of a disk, so that tests can put a disk below it
+//! - [`Storage`], [`StoredFile`]: what the log asks of a disk, so that tests can put one below it
 //!   that fails, fills up or loses its power;
 //! - [`Folder`]: the real thing.
 //!
 //! What the log may rely on, and no more: a write is seen by later reads; it survives a crash once
-//! `sync` has answered, and until then any part of it may survive, in units of 512 bytes; a created,
-//! renamed or removed name survives once `sync_names` has answered; a rename happens whole or not.
+//! `sync` has answered, and until then any part of it may survive, in units of 512 bytes; a
+//! created, renamed or removed name survives once `sync_names` has answered; a rename happens whole
+//! or not.
 
 mod folder;
 
@@ -15,7 +16,8 @@ use std::sync::Arc;
 
 pub use folder::{Folder, FolderError};
 
-/// A folder of files, as the log needs it. Everything that can go wrong with a disk goes wrong here.
+/// A folder of files, as the log needs it. Everything that can go wrong with a disk goes wrong
+/// here.
 pub trait Storage: Send + Sync + 'static {
     /// Names of all files, in no particular order.
     fn names(&self) -> io::Result<Vec<String>>;

@@ -112,11 +112,15 @@ impl Marks {
         chosen: (Epoch, Durability, Seq),
     ) -> io::Result<(Mark, Arc<dyn StoredFile>)> {
         let (epoch, durability, durable) = chosen;
-        let start = self.entropy;
-        let known: Vec<u8> = self.starts.iter().flat_map(|name| line(name)).collect();
-        let own = storage.create(&mark::start_name(start), 1 + known.len() as u64)?;
-        own.write_at(&known, 1)?;
-        own.sync()?;
+        let (start, own) = match self.own_file(storage) {
+            Ok(own) => (self.entropy, Some(own)),
+            Err(error) => match self.mark.filter(|_| self.is_same_run) {
+                // A full disk has no room for it and can be read all the same: this start goes on
+                // as the one before.
+                Some(mark) if error.kind() == io::ErrorKind::StorageFull => (mark.start, None),
+                _ => return Err(error),
+            },
+        };
         let file = match self.file.clone() {
             Some(file) => file,
             None => Mark::create(storage)?,
@@ -133,6 +137,9 @@ impl Marks {
             is_closed: false,
         };
         mark.write(&*file)?;
+        let Some(own) = own else {
+            return Ok((mark, file));
+        };
         // From here on this start counts: a mark of an earlier one is a copy.
         own.write_at(&[1], 0)?;
         own.sync()?;
@@ -141,6 +148,15 @@ impl Marks {
         }
         storage.sync_names()?;
         Ok((mark, file))
+    }
+
+    /// The file that this start leaves, with the names of those it found.
+    fn own_file(&self, storage: &dyn Storage) -> io::Result<Arc<dyn StoredFile>> {
+        let known: Vec<u8> = self.starts.iter().flat_map(|name| line(name)).collect();
+        let own = storage.create(&mark::start_name(self.entropy), 1 + known.len() as u64)?;
+        own.write_at(&known, 1)?;
+        own.sync()?;
+        Ok(own)
     }
 }
 

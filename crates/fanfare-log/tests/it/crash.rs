@@ -1,5 +1,5 @@
-//! Goal: whatever moment the power goes, and whatever the disk had not yet taken over, a start finds
-//! every event that was acknowledged or seen, none that was refused, and no gap that is not told.
+//! Goal: whatever moment the power goes, and whatever the disk had not yet taken over, a start
+//! finds every event that was acknowledged or seen, none that was refused, and no gap untold.
 //! Method: somebody works with a log on a simulated disk that freezes at its N-th operation, for
 //! every N; of every frozen disk several that the crash may leave are opened and held against a
 //! model of what was answered. A failure prints its case; `FANFARE_SEED=seed,operation` runs that
@@ -198,7 +198,10 @@ fn a_power_cut_at_any_operation_loses_nothing_that_was_acknowledged() {
     for seed in 0..number("FANFARE_ROUNDS").unwrap_or(1) {
         let states = all_lives(&options, seed);
         println!("seed {seed}: {states} states");
-        assert!(states > 1_000, "only {states} states: the life is too short");
+        assert!(
+            states > 1_000,
+            "only {states} states: the life is too short"
+        );
     }
 }
 

@@ -1,4 +1,13 @@
 //! The durable log as one sees it from outside: through its public face, over storage that fails.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod crash;
+mod faults;
 mod oracle;
+mod storage;
 mod wait;

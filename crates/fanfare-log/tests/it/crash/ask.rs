@@ -131,3 +131,15 @@ pub(crate) fn read_all(log: &DiskLog) -> Result<Vec<Arc<Event>>, String> {
     }
     read_from(log, &selection, &located)
 }
+
+/// The same of a log that is at work: retention may overtake who reads, and says so; then it is
+/// read anew.
+pub(crate) fn read_live(log: &DiskLog) -> Result<Vec<Arc<Event>>, String> {
+    let start = Instant::now();
+    loop {
+        match read_all(log) {
+            Err(error) if error.contains("Overtaken") && start.elapsed() < DEADLINE => {}
+            read => return read,
+        }
+    }
+}

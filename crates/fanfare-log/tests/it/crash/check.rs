@@ -22,7 +22,9 @@ pub(crate) fn check(log: &DiskLog, model: &mut Model, rng: &mut Rng) -> Result<(
     if let Some(before) = model.epoch
         && before != epoch
     {
-        return Err(format!("nothing was lost, but epoch {before} became {epoch}"));
+        return Err(format!(
+            "nothing was lost, but epoch {before} became {epoch}"
+        ));
     }
     let events = read_all(log)?;
     model.all_seen(&events, epoch)?;
@@ -43,7 +45,9 @@ fn settle_forgets(log: &DiskLog, model: &mut Model, events: &[Arc<Event>]) -> Re
     let mut forgets = std::mem::take(&mut model.forgets);
     let mut outcome = Ok(());
     forgets.retain_mut(|forget| {
-        let own = events.iter().filter(|event| event.topic.as_str() == name(forget.topic));
+        let own = events
+            .iter()
+            .filter(|event| event.topic.as_str() == name(forget.topic));
         let is_there = own.clone().any(|event| event.seq <= forget.through);
         if forget.is_sure && is_there {
             outcome = Err(format!("{forget:?} came back"));
@@ -66,7 +70,11 @@ fn check_presence(
 ) -> Result<(), String> {
     let last = model.last();
     if log.last() != last {
-        return Err(format!("the last event is {}, not {}", log.last().0, last.0));
+        return Err(format!(
+            "the last event is {}, not {}",
+            log.last().0,
+            last.0
+        ));
     }
     let mut known = BTreeMap::new();
     for attempt in &model.attempts {
@@ -99,7 +107,10 @@ fn check_ends(log: &DiskLog, model: &Model) -> Result<(), String> {
     for number in 0..TOPICS {
         let status = wait(log.topic(&topic(&name(number))));
         let is_ended = status.as_ref().is_some_and(|status| status.is_ended);
-        if model.is_ended(number).is_some_and(|expected| expected != is_ended) {
+        if model
+            .is_ended(number)
+            .is_some_and(|expected| expected != is_ended)
+        {
             return Err(format!("{} has the wrong end: {status:?}", name(number)));
         }
     }
@@ -129,17 +140,25 @@ fn check_position(
     let read = read_from(log, &selection, &located)?;
     let story = || format!("{selector} after {}: {:?}", after.0, located);
     let read: Vec<u64> = read.iter().map(|event| event.seq.0).collect();
-    let own = events.iter().filter(|event| selection.matches(&event.topic));
-    let there: Vec<u64> = own.map(|event| event.seq.0).filter(|seq| *seq > after.0).collect();
-    let stored = model.attempts.iter().filter(|attempt| {
-        selection.matches(&topic(&name(attempt.topic)))
-    });
-    let stored = stored.flat_map(|attempt| attempt.seqs()).filter(|seq| *seq > after.0).count();
+    let own = events
+        .iter()
+        .filter(|event| selection.matches(&event.topic));
+    let there: Vec<u64> = own
+        .map(|event| event.seq.0)
+        .filter(|seq| *seq > after.0)
+        .collect();
+    let stored = model
+        .attempts
+        .iter()
+        .filter(|attempt| selection.matches(&topic(&name(attempt.topic))));
+    let stored = stored
+        .flat_map(|attempt| attempt.seqs())
+        .filter(|seq| *seq > after.0)
+        .count();
     let kept = events.first().map_or(last, |event| event.seq.0 - 1);
     // Where a forgotten topic had its newest event is not remembered for ever.
-    let is_all_there = after.0 >= kept
-        && events.len() as u64 == last - kept
-        && model.forgets.is_empty();
+    let is_all_there =
+        after.0 >= kept && events.len() as u64 == last - kept && model.forgets.is_empty();
     match &located.gap {
         _ if read != there => Err(format!("{} gives {read:?}, not {there:?}", story())),
         None if stored > there.len() => Err(format!("{} hides a gap", story())),
@@ -190,8 +209,14 @@ pub(crate) fn check_it_goes_on(
     match model.attempts[number].outcome {
         Outcome::Stored(first) if first == last.next() => Ok(()),
         _ => {
-            let reason = log.writable().err().map(|error: AppendError| error.to_string());
-            Err(format!("after {}: {:?}, {reason:?}", last.0, model.attempts[number]))
+            let reason = log
+                .writable()
+                .err()
+                .map(|error: AppendError| error.to_string());
+            Err(format!(
+                "after {}: {:?}, {reason:?}",
+                last.0, model.attempts[number]
+            ))
         }
     }
 }

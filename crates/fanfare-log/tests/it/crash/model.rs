@@ -126,9 +126,10 @@ impl Attempt {
     pub(crate) fn stored(&mut self, first: Seq) -> Result<(), String> {
         match self.outcome {
             Outcome::Refused => Err(format!("refused, but stored at {}: {self:?}", first.0)),
-            Outcome::Stored(known) if known != first => {
-                Err(format!("stored twice, at {} and {}: {self:?}", known.0, first.0))
-            }
+            Outcome::Stored(known) if known != first => Err(format!(
+                "stored twice, at {} and {}: {self:?}",
+                known.0, first.0
+            )),
             _ => {
                 self.outcome = Outcome::Stored(first);
                 Ok(())
@@ -166,7 +167,10 @@ impl Model {
         let Some(attempt) = self.attempts.get_mut(number) else {
             return Err(format!("{event:?} was never published"));
         };
-        let expected = attempt.texts.get(part).map(|data| format!("{id}{data}\n\n"));
+        let expected = attempt
+            .texts
+            .get(part)
+            .map(|data| format!("{id}{data}\n\n"));
         if expected.as_deref() != Some(&*text) || event.topic.as_str() != name(attempt.topic) {
             return Err(format!("{event:?} is not what was published: {text:.80}"));
         }
@@ -188,7 +192,10 @@ impl Model {
 
     /// The newest event that is known to be stored.
     pub(crate) fn last(&self) -> Seq {
-        let seqs = self.attempts.iter().filter_map(|attempt| attempt.seqs().last());
+        let seqs = self
+            .attempts
+            .iter()
+            .filter_map(|attempt| attempt.seqs().last());
         Seq(seqs.max().unwrap_or(0))
     }
 
@@ -208,11 +215,16 @@ impl Model {
 
     /// Whether a topic has ended; `None` when that is not known.
     pub(crate) fn is_ended(&self, topic: usize) -> Option<bool> {
-        let own = self.attempts.iter().filter(|attempt| attempt.topic == topic && attempt.ends);
+        let own = self
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.topic == topic && attempt.ends);
         let end = own.filter_map(|attempt| attempt.seqs().last()).max();
         match end {
             None => Some(false),
-            Some(end) => self.is_forgotten(topic, end).map(|is_forgotten| !is_forgotten),
+            Some(end) => self
+                .is_forgotten(topic, end)
+                .map(|is_forgotten| !is_forgotten),
         }
     }
 }
