@@ -62,6 +62,25 @@ impl Target {
     }
 }
 
+/// What of it is measured.
+pub struct Choice {
+    /// Begins the names of the targets that are measured, in lower case.
+    pub prefix: String,
+    /// Only with so many in flight.
+    pub depth: Option<usize>,
+}
+
+impl Choice {
+    fn targets(&self) -> Vec<Target> {
+        let chosen = |target: &Target| target.name().to_lowercase().starts_with(&self.prefix);
+        Target::all().into_iter().filter(chosen).collect()
+    }
+
+    fn depths(&self) -> Vec<usize> {
+        self.depth.map_or(DEPTHS.to_vec(), |depth| vec![depth])
+    }
+}
+
 /// How a target is loaded.
 #[derive(Clone, Copy)]
 struct Load {
@@ -69,13 +88,14 @@ struct Load {
     gather: Gather,
 }
 
-pub fn measure(dir: &Path, effort: Effort) -> Result<Section> {
+pub fn measure(dir: &Path, effort: Effort, choice: &Choice) -> Result<Section> {
+    let (depths, targets) = (choice.depths(), choice.targets());
     let mut columns = Vec::new();
-    for depth in DEPTHS {
-        columns.push(measure_depth(dir, effort, depth)?);
+    for depth in &depths {
+        columns.push(measure_depth(dir, effort, (*depth, &targets))?);
     }
     let mut rows = String::new();
-    for (place, target) in Target::all().into_iter().enumerate() {
+    for (place, target) in targets.iter().enumerate() {
         let cells: Vec<_> = columns.iter().map(|column| column[place].clone()).collect();
         rows.push_str(&format!("| {} | {} |\n", target.name(), cells.join(" | ")));
     }
@@ -98,29 +118,37 @@ pub fn measure(dir: &Path, effort: Effort) -> Result<Section> {
               Whether it waits for all, for half or for any of those in flight was tried before, and each runs as it was fastest (in the cell).\n\
             - redb 4.4: `Durability::Immediate`. fjall 3.1: batches with `SyncData`, no compression, one worker. \
             SQLite (bundled with rusqlite 0.41): WAL, `synchronous=FULL`, exclusive, as it comes and with 16 KiB pages.\n\n{}",
-            DEPTHS.map(|depth| depth.to_string()).join(" | "),
-            "---:|".repeat(DEPTHS.len()),
+            depths
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join(" | "),
+            "---:|".repeat(depths.len()),
             stamp(),
         ),
     })
 }
 
 /// One column: the cell of each target, then how many times the best other Fanfare is.
-fn measure_depth(dir: &Path, effort: Effort, depth: usize) -> Result<Vec<String>> {
+fn measure_depth(
+    dir: &Path,
+    effort: Effort,
+    (depth, targets): (usize, &[Target]),
+) -> Result<Vec<String>> {
     let mut loads = Vec::new();
-    for target in Target::all() {
+    for &target in targets {
         loads.push(best_load(dir, target, depth)?);
     }
     let mut rates: Vec<_> = loads.iter().map(|_| Vec::new()).collect();
     for _ in 0..effort.rounds {
-        for ((target, load), rates) in Target::all().into_iter().zip(&loads).zip(&mut rates) {
+        for ((target, load), rates) in targets.iter().zip(&loads).zip(&mut rates) {
             rates.push(target.run(dir, *load, effort.span)?);
         }
     }
     let spreads: Vec<_> = rates.into_iter().map(Spread::of).collect();
     let mut cells = Vec::new();
     let mut best_other = f64::NAN;
-    for ((target, load), spread) in Target::all().into_iter().zip(&loads).zip(&spreads) {
+    for ((target, load), spread) in targets.iter().zip(&loads).zip(&spreads) {
         let mut cell = spread.cell(1e3);
         if let Target::Peer(_) = target {
             best_other = best_other.max(spread.median);

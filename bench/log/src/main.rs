@@ -28,6 +28,10 @@ use clap::{Parser, ValueEnum};
 use corpus::Corpus;
 use effort::Effort;
 
+/// The program's own allocator, for all who are measured; SQLite brings its own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 struct Cli {
     /// Measure only these parts
@@ -50,6 +54,14 @@ struct Cli {
     #[arg(long, default_value = "docs/results/log.md")]
     report: PathBuf,
 
+    /// Of part 1, only targets whose name begins so, in any case; for profiling
+    #[arg(long, default_value = "")]
+    target: String,
+
+    /// Of part 1, only with so many in flight
+    #[arg(long)]
+    depth: Option<usize>,
+
     /// Runs of each measurement
     #[arg(long)]
     rounds: Option<usize>,
@@ -69,6 +81,15 @@ enum Part {
     Retention,
 }
 
+impl Cli {
+    fn choice(&self) -> appends::Choice {
+        appends::Choice {
+            prefix: self.target.to_lowercase(),
+            depth: self.depth,
+        }
+    }
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
     let mut effort = if cli.quick {
@@ -85,14 +106,15 @@ fn main() -> Result<()> {
         }
         let corpus = || Corpus::ensure(&cli.dir, effort.corpus_events);
         let section = match part {
-            Part::Appends => appends::measure(&cli.dir, effort)?,
+            Part::Appends => appends::measure(&cli.dir, effort, &cli.choice())?,
             Part::Start => start::measure(&cli.program, &corpus()?, effort)?,
             Part::Resume => resume::measure(&cli.program, &corpus()?, effort)?,
             Part::Replay => replay::measure(&cli.program, &cli.dir, effort)?,
             Part::Retention => retention::measure(&cli.dir, effort)?,
         };
         println!("\n## {}\n\n{}\n", section.title, section.body);
-        if !cli.quick {
+        let is_whole = cli.target.is_empty() && cli.depth.is_none();
+        if !cli.quick && is_whole {
             report::update(&cli.report, &[section])?;
         }
     }
