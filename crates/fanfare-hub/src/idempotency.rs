@@ -127,7 +127,7 @@ impl IdempotencyIndex {
     }
 
     /// The keys, oldest first. One that was used again after its window is there twice.
-    pub fn rows(&self) -> impl Iterator<Item = &KeyRow> {
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &KeyRow> {
         self.rows.iter()
     }
 

@@ -70,7 +70,11 @@ pub(crate) fn fetch(shared: &Shared, request: &ReadRequest) -> Slice {
         after = pass.through;
         let lost = read_events(shared, &pass, &mut events);
         let damaged_through = match (lost, hole) {
-            (Some(seq), _) if events.is_empty() => seq,
+            (Some(seq), _) if events.is_empty() => {
+                // What was found behind it is still to be read.
+                after = seq;
+                seq
+            }
             (Some(_), _) => {
                 // What was read is given first; the next read begins before what is damaged.
                 after = events.last().map_or(after, |event| event.seq);

@@ -1,6 +1,9 @@
 //! The thread for slow chores, so that no publisher waits for them: sealing, the mark, spare files,
 //! and taking away what retention has emptied.
 
+mod compact;
+
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
@@ -51,7 +54,10 @@ impl Keeper {
     pub(crate) fn run(mut self, chores: &Receiver<Chore>) {
         loop {
             match chores.recv_timeout(MARK_INTERVAL) {
-                Ok(Chore::Seal(segment, records_end)) => self.seal(&segment, records_end),
+                Ok(Chore::Seal(segment, records_end)) => {
+                    self.seal(&segment, records_end);
+                    self.compact();
+                }
                 Ok(Chore::Prepare) => self.prepare(),
                 Ok(Chore::Recycle) => self.recycle(),
                 Err(RecvTimeoutError::Timeout) => self.write_mark(false),
@@ -63,15 +69,20 @@ impl Keeper {
 
     /// Writes down everything that the next start would otherwise have to take on trust.
     fn close(&mut self) {
+        if let Err(error) = self.write_memo() {
+            tracing::warn!(%error, "what to remember of old segments could not be written");
+        }
+        self.write_mark(true);
+    }
+
+    /// Writes down what is known now, with all segments that there are.
+    fn write_memo(&self) -> io::Result<()> {
         let memo = {
             let view = self.shared.view();
             let first = view.segments.first();
             first.map(|first| self.memo(&view, first.base))
         };
-        if let Some(Err(error)) = memo.map(|memo| memo.write(&*self.shared.storage)) {
-            tracing::warn!(%error, "what to remember of old segments could not be written");
-        }
-        self.write_mark(true);
+        memo.map_or(Ok(()), |memo| memo.write(&*self.shared.storage))
     }
 
     /// Writes down how far the log is durable, if that is not written already.
@@ -119,13 +130,14 @@ impl Keeper {
             let Some(first) = view.segments.get(dead).filter(|_| dead > 0) else {
                 return;
             };
+            let freed = dead as u64 * self.shared.segment_bytes;
+            let memo_bytes = Memo::bytes(view.topics.len(), self.shared.keys().rows().len());
+            let is_worth_it = freed >= MEMO_SHARE * memo_bytes || self.shared.trouble().is_some();
+            if !is_worth_it {
+                return;
+            }
             (dead, self.memo(&view, first.base))
         };
-        let freed = dead as u64 * self.shared.segment_bytes;
-        let is_worth_it = freed >= MEMO_SHARE * memo.bytes() || self.shared.trouble().is_some();
-        if !is_worth_it {
-            return;
-        }
         if let Err(error) = memo.write(&*self.shared.storage) {
             tracing::warn!(%error, "old segments stay, because what to remember of them could not be written");
             return;

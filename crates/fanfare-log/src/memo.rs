@@ -76,9 +76,9 @@ impl Memo {
         Self::parse(&bytes)
     }
 
-    /// About how many bytes it takes on disk.
-    pub(crate) fn bytes(&self) -> u64 {
-        (48 * self.topics.len() + 80 * self.keys.len()) as u64
+    /// About how many bytes a memo of so many topics and keys takes on disk.
+    pub(crate) fn bytes(topics: usize, keys: usize) -> u64 {
+        (48 * topics + 80 * keys) as u64
     }
 
     fn encode(&self) -> Vec<u8> {

@@ -61,6 +61,9 @@ pub(crate) const FULL_RETRY: Duration = Duration::from_millis(250);
 pub(crate) const READERS: usize = 2;
 /// Events dropped under one lock, so that readers and publishers get in between: 0.2 ms.
 pub(crate) const TRIM_EVENTS_MAX: usize = 1_024;
+/// Segments are compacted when no more than one part in so many is kept: what is copied is then a
+/// small part of what the disk gets back.
+pub(crate) const COMPACT_SHARE: u64 = 4;
 /// A memo is written when the segments that become free are so many times larger than it: what it
 /// costs stays a small part of what is written anyway.
 pub(crate) const MEMO_SHARE: u64 = 4;

@@ -53,10 +53,7 @@ impl Queue {
             return Err(Refused("the log is closed"));
         }
         if inner.bytes + bytes > QUEUE_BYTES_MAX && inner.bytes > 0 {
-            return Err(Refused(
-                request,
-                "the disk does not keep up with publishers",
-            ));
+            return Err(Refused("the disk does not keep up with publishers"));
         }
         inner.bytes += bytes;
         inner.requests.push(request);

@@ -186,13 +186,37 @@ impl Segment {
     }
 
     /// The last seq that the segment stands for; the one before its first when it has no event.
-    fn last(&self) -> Seq {
+    pub(crate) fn last(&self) -> Seq {
         let number = match self.known() {
             Known::Active(index) => index.last().map(|last| last.number),
             Known::Sealed(index) => index.last(),
         };
         let last = number.map_or_else(|| self.base.previous(), |number| self.seq(number));
         last.max(self.compacted_through)
+    }
+
+    /// Whether it stands in the place of the one that began there.
+    pub(crate) fn stands_for(&self, base: Seq) -> bool {
+        self.base < base && base <= self.compacted_through
+    }
+
+    /// The seq after those it stands for, given the one after its last event.
+    pub(crate) fn next_after(&self, next: Seq) -> Seq {
+        if self.is_compacted() {
+            next.max(self.compacted_through.next())
+        } else {
+            next
+        }
+    }
+
+    /// Whether its index lies on disk.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed.get().is_some()
+    }
+
+    /// Whether events were left out of it on purpose.
+    pub(crate) fn is_compacted(&self) -> bool {
+        self.compacted_through > Seq::ZERO
     }
 
     /// Whether something of it comes after the place.

@@ -49,6 +49,13 @@ pub(crate) fn load(
 ) -> Result<Vec<Loaded>, OpenError> {
     let mut segments = Vec::with_capacity(bases.len());
     for &base in bases {
+        let loaded: Option<&Loaded> = segments.last();
+        if loaded.is_some_and(|loaded| loaded.segment.stands_for(base)) {
+            // It was compacted, and the hub stopped before it was removed.
+            let removed = storage.remove(&file_name(base));
+            removed.map_err(OpenError::doing("remove a compacted segment"))?;
+            continue;
+        }
         segments.push(load_one(storage, base)?);
     }
     // An index speaks of topics by number. Where a number has no name, because the index that gave
@@ -105,11 +112,20 @@ fn load_one(storage: &dyn Storage, base: Seq) -> Result<Loaded, OpenError> {
     let next = summary
         .last
         .map_or(base, |number| Seq(base.0 + u64::from(number) + 1));
-    let holes = summary.holes(base);
+    let is_sparse = header.compacted_through > Seq::ZERO;
+    let holes = if is_sparse {
+        Vec::new()
+    } else {
+        summary.holes(base)
+    };
     Ok(Loaded {
         segment: Arc::new(Segment::sealed(&header, file, (capacity, index))),
         contents: Contents::Indexed(summary),
-        next: next.max(header.compacted_through.next()),
+        next: if is_sparse {
+            next.max(header.compacted_through.next())
+        } else {
+            next
+        },
         holes,
         records_end: None,
         stale_end: 0,
@@ -126,6 +142,7 @@ fn scan(segment: &Segment) -> Result<FromRecords, OpenError> {
     let bytes = Bytes {
         bytes: &bytes,
         salt: record::salt(segment.base),
+        is_sparse: segment.is_compacted(),
     };
     Ok(FromRecords(bytes.scan(HEADER_BYTES, segment.base)))
 }
@@ -139,8 +156,8 @@ impl FromRecords {
     ) -> Loaded {
         let Self(mut scan) = self;
         Loaded {
+            next: segment.next_after(scan.next),
             segment,
-            next: scan.next,
             holes: std::mem::take(&mut scan.holes),
             records_end: Some(scan.end as u64),
             stale_end: scan.stale_end as u64,

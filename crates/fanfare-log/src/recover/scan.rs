@@ -38,6 +38,8 @@ pub(crate) struct Scan {
 pub(crate) struct Bytes<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) salt: u32,
+    /// Whether events may have been left out on purpose.
+    pub(crate) is_sparse: bool,
 }
 
 /// What comes after a place that is not whole.
@@ -61,7 +63,12 @@ impl Bytes<'_> {
         };
         loop {
             let at = scan.end;
-            let head = self.head(at).filter(|head| head.seq == scan.next);
+            let head = self
+                .head(at)
+                .filter(|head| head.seq == scan.next || (self.is_sparse && head.seq > scan.next));
+            if let Some(head) = &head {
+                scan.next = head.seq;
+            }
             let damaged = head.as_ref().map(|head| self.damaged_events(at, head));
             match (head, damaged) {
                 (Some(head), Some(damaged)) if damaged.is_empty() => scan.take(at, head),
@@ -202,7 +209,12 @@ mod tests {
 
     fn scan(bytes: &[u8]) -> Scan {
         let salt = salt(Seq(1));
-        Bytes { bytes, salt }.scan(FROM, Seq(1))
+        Bytes {
+            bytes,
+            salt,
+            is_sparse: false,
+        }
+        .scan(FROM, Seq(1))
     }
 
     #[test]
@@ -261,6 +273,7 @@ mod tests {
         let scan = Bytes {
             bytes: &bytes,
             salt: salt(Seq(2)),
+            is_sparse: false,
         }
         .scan(FROM, Seq(1));
         assert_eq!((scan.next, scan.end), (Seq(1), FROM));

@@ -167,6 +167,23 @@ impl View {
         dead.count()
     }
 
+    /// How many events of the segment with that first seq are kept.
+    pub(crate) fn live_of(&self, base: Seq) -> u64 {
+        self.live.get(&base).copied().unwrap_or_default()
+    }
+
+    /// Puts one segment in the place of several neighbours, whose seqs it stands for.
+    pub(crate) fn replace_segments(&mut self, run: &[Arc<Segment>], compacted: Arc<Segment>) {
+        let live = run
+            .iter()
+            .filter_map(|segment| self.live.remove(&segment.base));
+        let live: u64 = live.sum();
+        self.live.insert(compacted.base, live);
+        let segments = Arc::make_mut(&mut self.segments);
+        let place = segments.partition_point(|segment| segment.base < compacted.base);
+        segments.splice(place..place + run.len(), [compacted]);
+    }
+
     /// Takes the oldest segments out, which hold nothing that is kept.
     pub(crate) fn remove_segments(&mut self, count: usize) -> Vec<Arc<Segment>> {
         let removed: Vec<_> = Arc::make_mut(&mut self.segments).drain(..count).collect();

@@ -9,5 +9,6 @@
 mod crash;
 mod faults;
 mod oracle;
+mod space;
 mod storage;
 mod wait;
