@@ -45,6 +45,7 @@ pub const CODES: &[(u16, &str)] = &[
     (415, "unsupported_encoding"),
     (429, "too_many_subscribers"),
     (500, "partly_stored"),
+    (500, "outcome_unknown"),
     (503, "not_stored"),
     (503, "draining"),
 ];
@@ -223,7 +224,7 @@ impl From<PublishError> for Problem {
             PublishError::Append(AppendError::Uncertain(_)) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "outcome_unknown",
-                format!("{detail}; an Idempotency-Key makes it safe to try again"),
+                format!("{detail}; repeat it with an Idempotency-Key, or look into the history"),
             ),
             // What is left is the log's trouble, and errors that are not written yet.
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", detail).retry_after(1),

@@ -21,4 +21,5 @@ mod refused;
 mod resuming;
 mod slow;
 mod sockets;
+mod storage;
 mod telling;

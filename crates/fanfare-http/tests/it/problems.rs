@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fanfare_http::Cors;
 use fanfare_http::problem::CODES;
+use fanfare_hub::AppendError;
 use fanfare_testkit::{Answer, Form, TestHub, TestHubBuilder};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -156,6 +157,11 @@ async fn partly_stored() -> Answer {
     pipe.answer().await
 }
 
+async fn outcome_unknown() -> Answer {
+    let trouble = AppendError::Uncertain("the sync failed".to_owned());
+    crate::storage::failed(trouble).await
+}
+
 async fn not_stored() -> Answer {
     let hub = hub(|limits| limits.topics_max = 1).await;
     hub.publish("/a", "x").await;
@@ -229,7 +235,7 @@ provoked! {
     bad_topic, bad_query, bad_event_type, bad_header, bad_body, no_event, bad_upgrade,
     too_many_topics, origin_not_allowed, not_found, method_not_allowed, not_acceptable,
     body_timeout, idempotency_key_reused, topic_ended, event_too_large, body_too_large,
-    unsupported_encoding, too_many_subscribers, partly_stored, not_stored, draining,
+    unsupported_encoding, too_many_subscribers, partly_stored, outcome_unknown, not_stored, draining,
 }
 
 #[test]
