@@ -1,6 +1,6 @@
-//! Damages the files of a log in any way and opens it: whatever is on disk, nothing panics, no event
-//! is given that was not published, and what is lost is told as a gap. Then the log goes on: what is
-//! published is read back, also after it was closed and opened once more.
+//! Damages the files of a log in any way and opens it: whatever is on disk, nothing panics, no
+//! event is given that was not published, and what is lost is told as a gap. Then the log goes on:
+//! what is published is read back, also after it was closed and opened once more.
 //!
 //! Every seven bytes of the input are one damage: file, place, kind and a number.
 #![no_main]
