@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::event::Timestamp;
-use crate::limits::Limits;
+use crate::limits::{CLOCK_DISORDER_MAX, Limits};
 use crate::log::IdempotencyKey;
 use crate::position::Seq;
 use crate::topic::TopicName;
@@ -76,6 +76,9 @@ pub enum Known {
 }
 
 /// The keys that are remembered, oldest first out.
+///
+/// Invariant: no row is younger than one that came after it, but for the disorder of publishers who
+/// looked at the clock before they stood in line.
 pub struct IdempotencyIndex {
     rows: VecDeque<KeyRow>,
     /// Where a key stands in `rows`, counted from the first row there ever was.
@@ -118,6 +121,7 @@ impl IdempotencyIndex {
     /// Remembers a key, and forgets the oldest ones beyond the number. Those beyond the window stay
     /// until then and are not found: a clock that jumps ahead and back costs no key.
     pub fn remember(&mut self, row: KeyRow) {
+        self.follow_clock(row.time);
         while self.rows.len() >= self.keys_max {
             self.forget_oldest();
         }
@@ -129,6 +133,18 @@ impl IdempotencyIndex {
     /// The keys, oldest first. One that was used again after its window is there twice.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &KeyRow> {
         self.rows.iter()
+    }
+
+    /// When the clock was set back, what came before counts as stored now at the latest: a key of a
+    /// time that never was would be remembered until that time comes. Looks at all rows, which a
+    /// clock that is set back is rare enough for.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let is_ahead = |row: &KeyRow| row.time.before(CLOCK_DISORDER_MAX) > now;
+        if self.rows.back().is_some_and(is_ahead) {
+            for row in &mut self.rows {
+                row.time = row.time.min(now);
+            }
+        }
     }
 
     fn forget_oldest(&mut self) {
@@ -179,6 +195,34 @@ mod tests {
         assert!(matches!(find(&index, 2, 1, 1_003), Known::Stored { .. }));
         assert!(matches!(find(&index, 3, 1, 1_003), Known::Stored { .. }));
         assert_eq!(index.rows().count(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_steps_forgets_no_key_and_keeps_none_for_ever() {
+        const HOUR_MS: u64 = 60 * 60 * 1_000;
+        const YEAR_MS: u64 = 365 * 24 * HOUR_MS;
+        let now = 50 * YEAR_MS;
+        for step in [now + 10 * YEAR_MS, now + HOUR_MS, now - HOUR_MS] {
+            let mut index = IdempotencyIndex::new(&Limits::default());
+            for (key, time) in [(1, now), (2, step), (3, now)] {
+                index.remember(KeyRow {
+                    id: KeyId::from_bytes([key; 16]),
+                    fingerprint: [1; 32],
+                    seq: Seq(u64::from(key)),
+                    count: 1,
+                    time: Timestamp(time),
+                });
+            }
+            for key in 1..=3 {
+                let find = |time| {
+                    let id = KeyId::from_bytes([key; 16]);
+                    index.find(&id, &[1; 32], Timestamp(time))
+                };
+                let soon = find(now + 1);
+                assert!(matches!(soon, Known::Stored { .. }), "{step} {key}");
+                assert_eq!(find(now + 26 * HOUR_MS), Known::Never, "{step} {key}");
+            }
+        }
     }
 
     #[test]
