@@ -18,6 +18,8 @@ enum Name {
     Decoder(Rest),
     /// The durable log: appends beside embedded stores, start, resume, replay, retention.
     Log(Rest),
+    /// Publishing with POST, beside Nchan.
+    Publish(Rest),
 }
 
 /// What is handed on.
@@ -35,6 +37,11 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         Name::Log(Rest { rest }) => {
             build_hub()?;
             start("bench/log/Cargo.toml", rest)?;
+        }
+        Name::Publish(Rest { rest }) => {
+            build_hub()?;
+            let rest = [&["compare".to_owned()], &rest[..]].concat();
+            start("bench/publish/Cargo.toml", &rest)?;
         }
     }
     Ok(true)
