@@ -149,6 +149,16 @@ impl SimDisk {
         contents.damage(|bytes| damage(&mut bytes[offset..]));
     }
 
+    /// Cuts a file short behind everybody's back.
+    ///
+    /// # Panics
+    /// When there is no such file.
+    pub fn truncate(&self, name: &str, len: usize) {
+        let mut state = self.state();
+        let contents = state.named(name).expect("a file to cut");
+        contents.truncate(len);
+    }
+
     /// What a file holds.
     #[must_use]
     pub fn contents(&self, name: &str) -> Option<Vec<u8>> {

@@ -123,6 +123,13 @@ impl Contents {
         self.durable = Arc::clone(&self.seen);
     }
 
+    /// Makes it shorter, and that durable.
+    pub(super) fn truncate(&mut self, len: usize) {
+        Arc::make_mut(&mut self.seen).truncate(len);
+        self.writes.clear();
+        self.durable = Arc::clone(&self.seen);
+    }
+
     /// The file after a crash.
     pub(super) fn crash(&self, rng: &mut Rng) -> Self {
         if self.writes.is_empty() {
