@@ -7,6 +7,7 @@
 )]
 
 mod axum_app;
+mod keeping;
 mod publishing;
 mod serving;
 mod streaming;
