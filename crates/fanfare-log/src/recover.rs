@@ -219,6 +219,8 @@ fn erase(loaded: &Loaded, end: u64) -> std::io::Result<()> {
 fn unsealed(findings: &Findings, active: &Active) -> Vec<(Arc<Segment>, u64)> {
     let others = findings.segments.iter();
     let others = others.filter(|loaded| !Arc::ptr_eq(&loaded.segment, &active.segment));
+    // An index of a compacted one could not say what is lost: the next start reads its records too.
+    let others = others.filter(|loaded| !loaded.segment.is_compacted() || loaded.holes.is_empty());
     others
         .filter_map(|loaded| Some((Arc::clone(&loaded.segment), loaded.records_end?)))
         .collect()

@@ -155,10 +155,19 @@ impl FromRecords {
         has_damaged_header: bool,
     ) -> Loaded {
         let Self(mut scan) = self;
+        let next = segment.next_after(scan.next);
+        let mut holes = std::mem::take(&mut scan.holes);
+        if next > scan.next {
+            // Its records do not say whether they are all: what may be lost is told.
+            holes.push(Hole {
+                from: scan.next,
+                through: next.previous(),
+            });
+        }
         Loaded {
-            next: segment.next_after(scan.next),
+            next,
             segment,
-            holes: std::mem::take(&mut scan.holes),
+            holes,
             records_end: Some(scan.end as u64),
             stale_end: scan.stale_end as u64,
             contents: Contents::Scanned(scan),
