@@ -1,6 +1,7 @@
 //! Sockets: accepts connections, bounds them in number and in time, and lets them end.
 
 mod connection;
+mod seldom;
 
 use std::future::Future;
 use std::io;
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use self::seldom::Seldom;
 use crate::app::{App, Place, Settings};
 
 /// How long to wait before accepting again when the process is out of descriptors. Connections
@@ -103,9 +105,13 @@ impl Server {
             _open: self.app.metrics().open_connection(),
         });
         self.app.tasks().spawn(async move {
-            let abort = app.abort_token().clone();
-            let connection = connection::run(app, socket, tls);
-            if let Some(Err(error)) = abort.run_until_cancelled(connection).await {
+            let aborted = Seldom::new(app.abort_token().clone().cancelled_owned());
+            let ended = tokio::select! {
+                biased;
+                ended = connection::run(app, socket, tls) => ended,
+                () = aborted => return,
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
         });

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::seldom::Seldom;
 use crate::app::App;
 use crate::body::{self, Response};
 use crate::problem::Problem;
@@ -165,21 +166,38 @@ async fn silence(has_asked: Arc<AtomicBool>, deadline: Instant) {
     }
 }
 
+/// Why a connection ends that has not ended itself.
+enum End {
+    /// No request came in time.
+    Silence,
+    /// The hub stops.
+    Stop,
+}
+
 /// Runs a connection until it is over, silent for too long, or told to end because the hub stops.
 async fn to_its_end<C>(
     connection: C,
     wind_down: fn(Pin<&mut C>),
-    silence: impl Future<Output = ()>,
+    silence: impl Future<Output = ()> + Send + 'static,
     stop: CancellationToken,
 ) -> Result<(), ConnectionError>
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut connection = std::pin::pin!(connection);
+    let end = Seldom::new(async move {
+        tokio::select! {
+            () = silence => End::Silence,
+            () = stop.cancelled() => End::Stop,
+        }
+    });
     tokio::select! {
+        biased;
         result = connection.as_mut() => return Ok(result?),
-        () = silence => return Err(ConnectionError::Silent),
-        () = stop.cancelled() => wind_down(connection.as_mut()),
+        end = end => match end {
+            End::Silence => return Err(ConnectionError::Silent),
+            End::Stop => wind_down(connection.as_mut()),
+        },
     }
     Ok(connection.await?)
 }
