@@ -1,6 +1,6 @@
 //! What the threads of the log share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     view: RwLock<View>,
     keys: RwLock<IdempotencyIndex>,
     trouble: Mutex<Option<Trouble>>,
+    /// Whether there is trouble, for those who only ask that, which is every publish.
+    has_trouble: AtomicBool,
     /// The seq up to which everything is durable.
     durable: AtomicU64,
     /// Locked while it is being made, so that nobody makes a second one.
@@ -90,6 +92,7 @@ impl Shared {
             view: RwLock::new(parts.view),
             keys: RwLock::new(parts.keys),
             trouble: Mutex::new(None),
+            has_trouble: AtomicBool::new(false),
             durable: AtomicU64::new(durable),
             spare: Mutex::new(None),
             observer: OnceLock::new(),
@@ -130,6 +133,10 @@ impl Shared {
         self.trouble_cell().clone()
     }
 
+    pub(crate) fn has_trouble(&self) -> bool {
+        self.has_trouble.load(Ordering::Acquire)
+    }
+
     /// Notes what is wrong, or that nothing is. What is poisoned stays so.
     pub(crate) fn set_trouble(&self, trouble: Option<Trouble>) {
         let mut present = self.trouble_cell();
@@ -141,6 +148,7 @@ impl Shared {
             }
             (Some(Trouble::Full(_)), Some(_)) => {}
         }
+        self.has_trouble.store(trouble.is_some(), Ordering::Release);
         *present = trouble;
     }
 

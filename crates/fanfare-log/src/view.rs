@@ -129,9 +129,9 @@ impl View {
             }
             topic.recent.push_back(Arc::clone(&event));
         }
-        self.tail.push(event);
-        while let Some(evicted) = self.tail.evict() {
-            self.forget_recent(&evicted);
+        self.tail.push(id, event);
+        while let Some((topic, evicted)) = self.tail.evict() {
+            self.forget_recent(topic, &evicted);
         }
         self.topics.by_id(id)
     }
@@ -147,10 +147,7 @@ impl View {
     }
 
     /// The event left memory.
-    fn forget_recent(&mut self, event: &Event) {
-        let Some(id) = self.topics.id(&event.topic) else {
-            return;
-        };
+    fn forget_recent(&mut self, id: u32, event: &Event) {
         let Some(topic) = self.topics.by_id_mut(id) else {
             return;
         };

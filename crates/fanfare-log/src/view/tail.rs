@@ -10,7 +10,7 @@ pub(crate) struct Tail {
     /// The seq of the first slot; the next seq when there is none.
     first: Seq,
     /// An event that was dropped leaves its slot empty.
-    events: VecDeque<Option<Arc<Event>>>,
+    events: VecDeque<Option<(u32, Arc<Event>)>>,
     /// What the events cost.
     bytes: u64,
     bytes_max: u64,
@@ -37,15 +37,15 @@ impl Tail {
         self.first
     }
 
-    /// Takes in the next event.
-    pub(crate) fn push(&mut self, event: Arc<Event>) {
+    /// Takes in the next event, with the number of its topic.
+    pub(crate) fn push(&mut self, topic: u32, event: Arc<Event>) {
         debug_assert_eq!(event.seq.0, self.first.0 + self.events.len() as u64);
         self.bytes += event.cost_bytes();
-        self.events.push_back(Some(event));
+        self.events.push_back(Some((topic, event)));
     }
 
     /// Takes out the oldest event as long as there is too much.
-    pub(crate) fn evict(&mut self) -> Option<Arc<Event>> {
+    pub(crate) fn evict(&mut self) -> Option<(u32, Arc<Event>)> {
         // The newest one stays, however large it is.
         while self.events.len() > 1 {
             let is_empty = self.events.front().is_some_and(Option::is_none);
@@ -53,9 +53,9 @@ impl Tail {
                 return None;
             }
             self.first = self.first.next();
-            if let Some(event) = self.events.pop_front().flatten() {
-                self.bytes -= event.cost_bytes();
-                return Some(event);
+            if let Some(evicted) = self.events.pop_front().flatten() {
+                self.bytes -= evicted.1.cost_bytes();
+                return Some(evicted);
             }
         }
         None
@@ -65,7 +65,7 @@ impl Tail {
     pub(crate) fn forget(&mut self, seq: Seq) {
         let slot = seq.0.checked_sub(self.first.0);
         let slot = slot.and_then(|slot| self.events.get_mut(usize::try_from(slot).ok()?));
-        if let Some(event) = slot.and_then(Option::take) {
+        if let Some((_, event)) = slot.and_then(Option::take) {
             self.bytes -= event.cost_bytes();
         }
     }
@@ -77,6 +77,7 @@ impl Tail {
             usize::try_from(start).map_or(self.events.len(), |start| start.min(self.events.len()));
         let first = self.first.0 + start as u64;
         let seqs = (first..).map(Seq);
-        seqs.zip(self.events.range(start..).map(Option::as_ref))
+        let events = self.events.range(start..);
+        seqs.zip(events.map(|slot| slot.as_ref().map(|(_, event)| event)))
     }
 }

@@ -146,10 +146,10 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut view = shared.view_mut();
         let mut index = self.segment.index_mut();
-        let mut known: Option<(TopicName, u32)> = None;
+        let mut known: Option<u32> = None;
         for change in changes {
-            let (event, at) = match change {
-                Change::Event(event, at) => (event, start + at as u64),
+            let (event, at, id) = match change {
+                Change::Event(event, at, id) => (event, start + at as u64, id),
                 Change::Forget(topic, answer) => {
                     drop(index);
                     let dropped = self.forget(&mut view, &topic);
@@ -162,19 +162,15 @@ impl Writer {
                     continue;
                 }
             };
-            let id = match &known {
-                Some((name, id)) if *name == event.topic => *id,
-                _ => {
-                    let id = view.topics.id(&event.topic).unwrap_or_else(|| {
-                        let id = view.topics.number(&event.topic);
-                        index.name(id, &event.topic);
-                        id
-                    });
-                    known = Some((event.topic.clone(), id));
-                    topics.push(event.topic.clone());
-                    id
-                }
-            };
+            let id = id.or_else(|| view.topics.id(&event.topic));
+            let id = id.unwrap_or_else(|| {
+                let id = view.topics.number(&event.topic);
+                index.name(id, &event.topic);
+                id
+            });
+            if known.replace(id) != Some(id) {
+                topics.push(event.topic.clone());
+            }
             index.push(self.entry(&event, id, at));
             if event.kind == fanfare_hub::event::Kind::End {
                 index.end(id, event.seq);

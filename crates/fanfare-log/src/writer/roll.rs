@@ -38,7 +38,7 @@ impl Writer {
     }
 
     fn make_room_for(&mut self, bytes: u64, index: u64) -> Result<(), AppendError> {
-        if self.shared.trouble().is_some() {
+        if self.shared.has_trouble() {
             self.ready()?;
         }
         // What was staged is counted by its own index entries at their largest.

@@ -35,10 +35,18 @@ pub(super) struct Group {
 
 /// One thing that becomes visible once the group is durable.
 pub(super) enum Change {
-    /// An event, and where its header lies in the buffer.
-    Event(Arc<Event>, usize),
+    /// An event, where its header lies in the buffer, and the number of its topic if it had one.
+    Event(Arc<Event>, usize, Option<u32>),
     /// A topic is forgotten; who asked for it, if anybody did.
     Forget(TopicName, Option<oneshot::Sender<Result<u64, AppendError>>>),
+}
+
+/// What a check comes to.
+enum Checked {
+    /// It may be stored; the number of its topic if it has one.
+    New(Option<u32>),
+    /// It was stored already, with the same key.
+    Stored(Receipt),
 }
 
 impl Group {
@@ -57,20 +65,20 @@ impl Group {
 impl Writer {
     pub(super) fn stage(&mut self, batch: Batch, answer: Answer) {
         match self.check(&batch) {
-            Ok(None) => self.encode(batch, answer),
+            Ok(Checked::New(id)) => self.encode(batch, id, answer),
             // A retry of what is in this very group is answered when that is durable.
-            Ok(Some(receipt)) => self.group.answers.push((answer, receipt)),
+            Ok(Checked::Stored(receipt)) => self.group.answers.push((answer, receipt)),
             // A publisher that hung up does not want to know.
             Err(error) => drop(answer.send(Err(error))),
         }
     }
 
-    /// Whether the batch may be stored; the receipt of an earlier one with the same key.
-    fn check(&mut self, batch: &Batch) -> Result<Option<Receipt>, AppendError> {
+    /// Whether the batch may be stored.
+    fn check(&mut self, batch: &Batch) -> Result<Checked, AppendError> {
         if let Some(key) = &batch.idempotency
             && let Some(receipt) = self.find_key(batch, key)?
         {
-            return Ok(Some(receipt));
+            return Ok(Checked::Stored(receipt));
         }
         let bytes = record::bytes_max(batch);
         if bytes > BATCH_BYTES_MAX {
@@ -78,15 +86,20 @@ impl Writer {
             return Err(AppendError::BatchTooLarge { bytes, max });
         }
         self.make_room(bytes, batch)?;
-        let shared = Arc::clone(&self.shared);
-        let view = shared.view();
-        if self.group.ended.contains(&batch.topic) || view.is_ended(&batch.topic) {
+        let known = {
+            let view = self.shared.view();
+            let topic = view.topics.by_name(&batch.topic);
+            topic.map(|topic| (topic.id, topic.ended.is_some()))
+        };
+        let is_ended = known.is_some_and(|(_, is_ended)| is_ended);
+        if is_ended || self.group.ended.contains(&batch.topic) {
             return Err(AppendError::TopicEnded);
         }
-        if view.topics.by_name(&batch.topic).is_none() {
-            self.open_topic(&view, &batch.topic)?;
+        if known.is_none() {
+            let shared = Arc::clone(&self.shared);
+            self.open_topic(&shared.view(), &batch.topic)?;
         }
-        Ok(None)
+        Ok(Checked::New(known.map(|(id, _)| id)))
     }
 
     fn find_key(
@@ -145,7 +158,7 @@ impl Writer {
         Ok(())
     }
 
-    fn encode(&mut self, batch: Batch, answer: Answer) {
+    fn encode(&mut self, batch: Batch, id: Option<u32>, answer: Answer) {
         let Batch {
             topic,
             events,
@@ -175,16 +188,17 @@ impl Writer {
         };
         let mut encoder = Encoder::begin(&mut self.group.buf, self.segment.salt, &opening);
         for (encoded, kind) in events {
-            let id = EventId {
+            let place = EventId {
                 epoch: self.shared.epoch,
                 seq: self.next,
             };
-            let event = Event::new(encoded, kind, topic.clone(), id, accepted);
+            let event = Event::new(encoded, kind, topic.clone(), place, accepted);
             let at = encoder.event(kind, accepted, &event.frame);
             if kind == Kind::End {
                 self.group.ended.insert(topic.clone());
             }
-            self.group.changes.push(Change::Event(Arc::new(event), at));
+            let change = Change::Event(Arc::new(event), at, id);
+            self.group.changes.push(change);
             self.next = self.next.next();
         }
         encoder.finish();
