@@ -122,7 +122,8 @@ impl Keeper {
                 let events = segment.events(&self.shared.cache, &places, self.shared.epoch);
                 for ((entry, topic), event) in kept.iter().zip(events) {
                     // What is damaged stays where it is: it may be readable another time.
-                    let event = event.map_err(|_| io::Error::other("an event is damaged"))?;
+                    let event =
+                        event.map_err(|_damaged| io::Error::other("an event is damaged"))?;
                     let at = put(&mut buf, first.salt, topic, &event);
                     entries.push(Entry {
                         number: u32::try_from(event.seq.0 - first.base.0)
