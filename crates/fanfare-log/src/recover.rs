@@ -6,6 +6,7 @@ mod load;
 pub(crate) mod scan;
 mod topics;
 
+use std::io;
 use std::sync::Arc;
 
 use fanfare_hub::idempotency::IdempotencyIndex;
@@ -78,6 +79,7 @@ pub(crate) fn recover(
         .begin(&**storage, (epoch, options.durability, findings.last))
         .map_err(OpenError::doing("write the mark"))?;
     let unsealed = unsealed(&findings, &active);
+    let unsealed = unsealed.map_err(OpenError::doing("take back an index"))?;
     let (view, keys) = topics::build(findings, &active, options);
     Ok(Recovered {
         view,
@@ -207,7 +209,7 @@ fn resume(
 
 /// Erases what was written behind the end and never acknowledged, so that it is not taken for a
 /// continuation later.
-fn erase(loaded: &Loaded, end: u64) -> std::io::Result<()> {
+fn erase(loaded: &Loaded, end: u64) -> io::Result<()> {
     let room = loaded.segment.capacity.saturating_sub(end);
     let stale = loaded.stale_end.max(end + crate::record::HEADER as u64) - end;
     let zeros = vec![0; usize::try_from(stale.min(room)).unwrap_or_default()];
@@ -215,13 +217,23 @@ fn erase(loaded: &Loaded, end: u64) -> std::io::Result<()> {
     loaded.segment.file.sync()
 }
 
-/// The segments that have no index on disk and are not written to any more.
-fn unsealed(findings: &Findings, active: &Active) -> Vec<(Arc<Segment>, u64)> {
-    let others = findings.segments.iter();
-    let others = others.filter(|loaded| !Arc::ptr_eq(&loaded.segment, &active.segment));
-    // An index of a compacted one could not say what is lost: the next start reads its records too.
-    let others = others.filter(|loaded| !loaded.segment.is_compacted() || loaded.holes.is_empty());
-    others
-        .filter_map(|loaded| Some((Arc::clone(&loaded.segment), loaded.records_end?)))
-        .collect()
+/// The segments that have no index on disk and are not written to any more, as far as they are to
+/// get one.
+fn unsealed(findings: &Findings, active: &Active) -> io::Result<Vec<(Arc<Segment>, u64)>> {
+    let mut unsealed = Vec::new();
+    for loaded in &findings.segments {
+        let Some(end) = loaded.records_end else {
+            continue;
+        };
+        if Arc::ptr_eq(&loaded.segment, &active.segment) {
+            continue;
+        }
+        if loaded.segment.is_compacted() && !loaded.holes.is_empty() {
+            // Its index could not say what is lost: the next start reads its records again.
+            loaded.segment.drop_index()?;
+        } else {
+            unsealed.push((Arc::clone(&loaded.segment), end));
+        }
+    }
+    Ok(unsealed)
 }

@@ -116,6 +116,7 @@ impl Segment {
         let (bytes, trailer) = self.index().encode(footing);
         let trailer_at = self.capacity.saturating_sub(TRAILER_BYTES);
         if footing.at + bytes.len() as u64 > trailer_at {
+            self.drop_index()?;
             let reason = "the segment has no room for its index";
             return Err(io::Error::new(io::ErrorKind::StorageFull, reason));
         }
@@ -128,6 +129,15 @@ impl Segment {
             *self.index_mut() = ActiveIndex::new();
         }
         Ok(())
+    }
+
+    /// Makes sure that no start takes an index from disk: one that was not trusted may speak of
+    /// topics by numbers that mean others by now.
+    pub(crate) fn drop_index(&self) -> io::Result<()> {
+        let page = [0; TRAILER_BYTES as usize];
+        let at = self.capacity.saturating_sub(TRAILER_BYTES);
+        self.file.write_at(&page, at)?;
+        self.file.sync()
     }
 
     /// Where the events end that are visible.
