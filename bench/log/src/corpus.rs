@@ -12,8 +12,8 @@ use crate::fanfare::{self, Fanfare};
 use crate::in_flight;
 use crate::payload::{Random, mix, topic_name};
 
-/// Topics of the log.
-pub const TOPICS: u64 = 100_000;
+/// Events of a topic, on average.
+const EVENTS_A_TOPIC: u64 = 100;
 /// Bytes of an event's data, so that an event takes 1 KiB of disk with everything around it.
 const EVENT_BYTES: usize = 930;
 /// Enough that the writer never waits for the next event.
@@ -26,6 +26,7 @@ pub struct Corpus {
     folder: PathBuf,
     /// Events; their seqs are 1 to this.
     pub events: u64,
+    pub topics: u64,
     pub epoch: String,
 }
 
@@ -33,11 +34,13 @@ impl Corpus {
     /// Takes the log of so many events in `dir`, or makes it.
     pub fn ensure(dir: &Path, events: u64) -> Result<Self> {
         let folder = dir.join(format!("corpus-{events}"));
+        let topics = events / EVENTS_A_TOPIC;
         let note = folder.join(NOTE);
         if let Ok(epoch) = fs::read_to_string(&note) {
             return Ok(Self {
                 folder,
                 events,
+                topics,
                 epoch,
             });
         }
@@ -47,12 +50,13 @@ impl Corpus {
         fs::create_dir_all(&folder)?;
         println!("making a log of {events} events in {}", folder.display());
         let begin = Instant::now();
-        let epoch = make(&folder.join("log"), events)?;
+        let epoch = make(&folder.join("log"), events, topics)?;
         println!("made in {:.0} s", begin.elapsed().as_secs_f64());
         fs::write(note, epoch.as_str())?;
         Ok(Self {
             folder,
             events,
+            topics,
             epoch: epoch.to_string(),
         })
     }
@@ -73,26 +77,29 @@ impl Corpus {
 
     /// A random event that others of its topic follow: its topic and its id.
     pub fn random_id(&self, random: &mut Random) -> (String, String) {
-        // A topic has about a hundred events; in the last tenth it may have none after this one.
+        // In the last tenth of the log a topic may have none after this one.
         let seq = 1 + random.below(self.events - self.events / 10);
-        (topic_name(topic_of(seq)), format!("{}-{seq}", self.epoch))
+        (
+            topic_name(topic_of(seq, self.topics)),
+            format!("{}-{seq}", self.epoch),
+        )
     }
 }
 
 /// The topic of an event.
-fn topic_of(seq: u64) -> u64 {
-    mix(seq) % TOPICS
+fn topic_of(seq: u64, topics: u64) -> u64 {
+    mix(seq) % topics
 }
 
-fn make(data: &Path, events: u64) -> Result<Epoch> {
+fn make(data: &Path, events: u64, topics: u64) -> Result<Epoch> {
     let log = fanfare::open(data, Durability::Written, fanfare::keep_everything())?;
     let epoch = log.epoch();
-    let topics: Vec<String> = (0..TOPICS).map(topic_name).collect();
+    let names: Vec<String> = (0..topics).map(topic_name).collect();
     let mut random = Random::new(2);
     let texts: Vec<String> = (0..1_024).map(|_| random.text(EVENT_BYTES)).collect();
-    let mut target = Fanfare::new(log, &topics, &texts)?.with_topics(|number| {
+    let mut target = Fanfare::new(log, &names, &texts)?.with_topics(move |number| {
         // Seqs begin at 1, numbers at 0.
-        usize::try_from(topic_of(number + 1)).unwrap_or_default()
+        usize::try_from(topic_of(number + 1, topics)).unwrap_or_default()
     });
     in_flight::append_all(&mut target, DEPTH, events).context("the log refused an event")?;
     Ok(epoch)

@@ -42,7 +42,7 @@ pub struct Fanfare {
     log: DiskLog,
     topics: Vec<TopicName>,
     events: Vec<NewEvent>,
-    topic_of: fn(u64) -> usize,
+    topic_of: Box<dyn Fn(u64) -> usize>,
     time: Timestamp,
 }
 
@@ -57,7 +57,7 @@ impl Fanfare {
                 .iter()
                 .map(|text| NewEvent::new(text.as_str()))
                 .collect(),
-            topic_of: |number| usize::try_from(number).unwrap_or_default(),
+            topic_of: Box::new(|number| usize::try_from(number).unwrap_or_default()),
             time: Timestamp(now_ms()),
         })
     }
@@ -69,8 +69,8 @@ impl Fanfare {
     }
 
     /// Chooses the topic of each event by its number.
-    pub fn with_topics(mut self, topic_of: fn(u64) -> usize) -> Self {
-        self.topic_of = topic_of;
+    pub fn with_topics(mut self, topic_of: impl Fn(u64) -> usize + 'static) -> Self {
+        self.topic_of = Box::new(topic_of);
         self
     }
 }

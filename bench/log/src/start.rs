@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use fanfare_hub::{Durability, Log};
 
-use crate::corpus::{Corpus, TOPICS};
+use crate::corpus::Corpus;
 use crate::effort::Effort;
 use crate::fanfare;
 use crate::hub::{Hub, drop_caches};
@@ -54,11 +54,12 @@ pub fn measure(program: &Path, corpus: &Corpus, effort: Effort) -> Result<Sectio
     Ok(Section {
         title: "2. Start",
         body: format!(
-            "A log of {} events on {TOPICS} topics, {} GiB of files. \
+            "A log of {} events on {} topics, {} GiB of files. \
             Wanted: ready in 2 s, memory below 300 MB.\n\n\
             | page cache | `DiskLog::open`, s | program to `/-/health/ready`, s | memory then, MiB | at its peak, MiB |\n\
             |---|---:|---:|---:|---:|\n{rows}\n{}",
             corpus.events,
+            corpus.topics,
             number(gib),
             stamp(),
         ),
