@@ -33,10 +33,8 @@ impl Marks {
         // A start that crashed half-way leaves the files of those before it, which it knows. One
         // that took effect and is none of them came later: the mark is that of an older copy.
         let is_same_run = before.is_some_and(|before| {
-            let others = starts.iter().filter(|name| Some(*name) != own.as_ref());
-            others
-                .cloned()
-                .all(|name| before.contains(&name) || !took_effect(storage, &name))
+            let mut others = starts.iter().filter(|name| Some(*name) != own.as_ref());
+            others.all(|name| before.contains(name) || !took_effect(storage, name))
         });
         let is_ours = |name: &&String| crate::header::base_of(name).is_some();
         Self {

@@ -259,6 +259,12 @@ impl Builder {
         options: &Options,
     ) -> (View, IdempotencyIndex) {
         self.ends.sort_unstable_by_key(|(_, seq)| *seq);
+        // The memo is younger than the ends up to the newest event it knows of, and says which of
+        // them were forgotten since: the word of that may be gone from the segments.
+        let open = findings.memo.topics.iter().filter(|row| row.is_open);
+        let told: HashMap<u32, Seq> = open.map(|row| (row.id, row.newest)).collect();
+        self.ends
+            .retain(|(id, seq)| told.get(id).is_none_or(|newest| seq > newest));
         for (id, seq) in &self.ends {
             // The mark of an end outlives its event, but not the word that the topic is forgotten.
             let forgotten = self.forgets.get(id).copied().unwrap_or_default();

@@ -214,7 +214,7 @@ fn a_killed_process_loses_nothing_that_was_acknowledged_at_either_level() {
         };
         let mut life = Life::new(options, seed);
         let mut disk = SimDisk::new();
-        for round in 0..60 {
+        for round in 0..40 {
             let cut = life.rng.u64(..300);
             disk.fail_from(None, cut, Fault::Freeze);
             let lived = life.work(&disk);

@@ -111,7 +111,16 @@ fn check_ends(log: &DiskLog, model: &Model) -> Result<(), String> {
             .is_ended(number)
             .is_some_and(|expected| expected != is_ended)
         {
-            return Err(format!("{} has the wrong end: {status:?}", name(number)));
+            let ends = model
+                .attempts
+                .iter()
+                .filter(|attempt| attempt.topic == number && attempt.ends);
+            let ends: Vec<u64> = ends.filter_map(|attempt| attempt.seqs().last()).collect();
+            let forgets = model.forgets.iter().filter(|forget| forget.topic == number);
+            let forgets: Vec<u64> = forgets.map(|forget| forget.through.0).collect();
+            return Err(format!(
+                "wrong end: {status:?}; ended at {ends:?}, forgotten through {forgets:?}"
+            ));
         }
     }
     Ok(())
