@@ -73,7 +73,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-log",
-        budget: 4_000,
+        budget: 6_500,
         ours: &["fanfare-hub"],
         foreign: Some(&[
             "bytes",
@@ -131,7 +131,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-testkit",
-        budget: 1_400,
+        budget: 4_000,
         ours: &[
             "fanfare",
             "fanfare-client",
@@ -145,7 +145,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "xtask",
-        budget: 2_200,
+        budget: 4_000,
         ours: &[],
         foreign: None,
         unmentionable: &[],

@@ -266,12 +266,11 @@ impl Pair {
     }
 }
 
+/// An event as it was read: its seq, topic, time and frame.
+type Read = (Seq, String, Timestamp, Vec<u8>);
+
 /// Everything after a place: seq, topic, time and frame, and whether a gap was told.
-fn read_all(
-    log: &dyn Log,
-    selection: &Arc<Selection>,
-    after: Seq,
-) -> (Vec<(Seq, String, Timestamp, Vec<u8>)>, bool) {
+fn read_all(log: &dyn Log, selection: &Arc<Selection>, after: Seq) -> (Vec<Read>, bool) {
     let mut request = ReadRequest {
         selection: Arc::clone(selection),
         after,
