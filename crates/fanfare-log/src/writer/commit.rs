@@ -62,13 +62,12 @@ impl Writer {
     }
 
     /// A write failed half-way: before its publishers may hear that nothing was stored, what is
-    /// there of it has to be gone for good.
+    /// there of it has to be gone for good. All of it: a later record that stayed would look like
+    /// the continuation of what is written before it next.
     fn erase(&self, error: &io::Error) -> Failed {
         let file = &self.segment.file;
         let zeros = vec![0; self.group.buf.len() + HEADER];
-        let erased = file
-            .write_at(&zeros[..HEADER], self.at)
-            .and_then(|()| file.sync());
+        let erased = file.write_at(&zeros, self.at).and_then(|()| file.sync());
         match erased {
             Ok(()) => Failed::NotStored(format!("a write failed ({error})")),
             Err(second) => {
