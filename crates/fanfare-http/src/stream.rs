@@ -102,19 +102,27 @@ impl EventBody {
             bytes: limits.turn_bytes_max,
             events: limits.turn_events_max,
         };
-        match self.cursor.poll_step(cx, budget) {
-            Poll::Ready(Step::Events(slice)) => return self.sent(self.events(&slice)),
-            Poll::Ready(Step::Gap(gap)) => return self.sent(self.gap(&gap)),
-            Poll::Ready(Step::Over) => {
-                self.state = State::Over;
-                return Poll::Ready(None);
+        let mut is_draining = false;
+        loop {
+            match self.cursor.poll_step(cx, budget) {
+                Poll::Ready(Step::Events(slice)) => return self.sent(self.events(&slice)),
+                Poll::Ready(Step::Gap(gap)) => return self.sent(self.gap(&gap)),
+                Poll::Ready(Step::Over) => {
+                    self.state = State::Over;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {}
             }
-            Poll::Pending => {}
-        }
-        // Only at the tail: what was published is sent before the stream is ended.
-        if self.drain.as_mut().poll(cx).is_ready() {
-            self.state = State::Over;
-            return Poll::Ready(self.farewell());
+            if is_draining {
+                self.state = State::Over;
+                return Poll::Ready(self.farewell());
+            }
+            // What is acknowledged before the drain is visible before it, but maybe not yet before
+            // the look above: another one finds it.
+            is_draining = self.drain.as_mut().poll(cx).is_ready();
+            if !is_draining {
+                break;
+            }
         }
         if self
             .age
