@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::Arc;
 
-use fanfare_hub::TopicName;
+use fanfare_hub::{Seq, TopicName};
 
 use super::Keeper;
 use crate::header::{HEADER_BYTES, Header, file_name};
@@ -54,6 +54,7 @@ impl Keeper {
             let kept = kept_bytes(&view, segment);
             let is_sparse = segment.is_sealed() && kept * COMPACT_SHARE <= segment.capacity;
             let belongs = is_sparse || (segment.is_compacted() && !run.is_empty());
+            let belongs = belongs && !has_hole(&view, segment.base);
             if belongs && bytes + kept <= room {
                 run.push(Arc::clone(segment));
                 bytes += kept;
@@ -177,6 +178,20 @@ fn kept_bytes(view: &View, segment: &Segment) -> u64 {
     // In 128 bits: bytes times events may be more than 64 hold.
     let bytes = u128::from(segment.capacity) * u128::from(live) / u128::from(span);
     u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// Whether something was lost in the segment that starts there, or behind it: in a compacted one it
+/// would look as if it had been left out on purpose, and nobody would be told.
+fn has_hole(view: &View, base: Seq) -> bool {
+    let next = view
+        .segments
+        .partition_point(|segment| segment.base <= base);
+    let end = view
+        .segments
+        .get(next)
+        .map_or(Seq(u64::MAX), |segment| segment.base);
+    let mut holes = view.holes.iter();
+    holes.any(|hole| hole.from < end && hole.through >= base)
 }
 
 fn is_worth_it(run: &[Arc<Segment>]) -> bool {
