@@ -12,3 +12,39 @@ mod hub;
 mod load;
 pub(crate) mod power_cut;
 mod record;
+
+use anyhow::{Result, ensure};
+
+use crate::test::Outcome;
+
+/// The same each time: what a test finds has to be found again.
+const SEED: u64 = 1;
+
+/// Runs each campaign but the power cuts for a few seconds.
+pub(crate) fn short(kills: u32, damages: u32) -> Result<Outcome> {
+    let crash = crash::Options {
+        rounds: kills,
+        seed: SEED,
+        record: false,
+    };
+    ensure!(crash::run(&crash)?, "a hub that was killed broke its word");
+    let corrupt = corrupt::Options {
+        cases: damages,
+        seed: SEED,
+        record: false,
+    };
+    ensure!(
+        corrupt::run(&corrupt)?,
+        "a log that was damaged was not told"
+    );
+    if !disk_full::is_possible() {
+        let note = "no disk was filled, because that takes the rights of root";
+        return Ok(Outcome::PassedExcept(note.to_owned()));
+    }
+    let disk_full = disk_full::Options {
+        seed: SEED,
+        record: false,
+    };
+    ensure!(disk_full::run(&disk_full)?, "a full disk broke a word");
+    Ok(Outcome::Passed)
+}

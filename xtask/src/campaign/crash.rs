@@ -24,13 +24,13 @@ use crate::command::words;
 pub(crate) struct Options {
     /// How often the hub is killed.
     #[arg(long, default_value_t = 500)]
-    rounds: u32,
+    pub(crate) rounds: u32,
     /// Decides the moments; a run with the same seed kills at the same ones.
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(crate) seed: u64,
     /// Write what was found to `docs/results/crash.md`.
     #[arg(long)]
-    record: bool,
+    pub(crate) record: bool,
 }
 
 /// The run whose hub trims.

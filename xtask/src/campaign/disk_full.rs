@@ -75,6 +75,11 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(run.verdict.is_clean && run.verdict.gaps == 0)
 }
 
+/// Whether a disk can be mounted here.
+pub(crate) fn is_possible() -> bool {
+    Disk::mount().is_ok()
+}
+
 impl Run {
     fn new(disk: &Path, seed: u64) -> Result<Self> {
         let filler = disk.join("filler");

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::packages::{self, Package};
 use super::{Outcome, deny};
 use crate::command::{ask, run, words};
-use crate::{fuzz, tidy};
+use crate::{campaign, fuzz, tidy};
 
 /// One thing to check.
 pub(crate) struct Step {
@@ -62,6 +62,11 @@ pub(crate) const STEPS: &[Step] = &[
         work: beside,
     },
     Step {
+        name: "campaigns",
+        about: "a hub that is killed, damaged and out of room keeps its word",
+        work: campaigns,
+    },
+    Step {
         name: "conformance",
         about: "foreign clients receive every byte",
         work: conformance,
@@ -88,9 +93,19 @@ const FUZZ_SECONDS: u32 = 30;
 
 const REACT: &str = "examples/react-message-board";
 
+/// Kills of the short campaign: some of each kind, in ten seconds.
+const KILLS: u32 = 10;
+
+/// Cases of the short campaign of damage: every kind of place some twenty times.
+const DAMAGES: u32 = 300;
+
 const CHROMIUM: Package<'_> = Package {
     name: "chromium",
     program: "chromium",
+};
+const CLOCK: Package<'_> = Package {
+    name: "faketime",
+    program: "faketime",
 };
 const IP: Package<'_> = Package {
     name: "iproute2",
@@ -128,8 +143,9 @@ fn clippy() -> Result<Outcome> {
 }
 
 fn unit() -> Result<Outcome> {
-    // For the peer that vanishes, which needs a network that can be cut.
-    packages::bring(&[IP])?;
+    // For the peer that vanishes, which needs a network that can be cut, and for a clock that
+    // steps.
+    packages::bring(&[IP, CLOCK])?;
     cargo("test --workspace --all-targets --no-fail-fast")
 }
 
@@ -156,6 +172,11 @@ fn beside() -> Result<Outcome> {
 
 fn is_beside(manifest: &str) -> bool {
     !["Cargo.toml", "xtask/Cargo.toml"].contains(&manifest) && !manifest.starts_with("crates/")
+}
+
+/// Short runs of what is otherwise run for an hour.
+fn campaigns() -> Result<Outcome> {
+    campaign::short(KILLS, DAMAGES)
 }
 
 /// The run knows best what it needs, down to the texts of its corpus, and brings it.

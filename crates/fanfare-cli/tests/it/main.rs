@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod discretion;
+mod durable;
 mod folder;
 mod program;
 mod publish;

@@ -147,6 +147,16 @@ impl Publisher {
 
     /// Sends a request and writes down what became of it.
     async fn attempt(&mut self, wire: &mut Wire, plan: Plan) -> Result<(), Broken> {
+        if wire.has_ended() {
+            // Nothing was asked yet: a hub may hang up after it has refused a stream.
+            match Wire::open(wire.address).await {
+                Ok(another) => *wire = another,
+                Err(broken) => {
+                    self.open.extend(Some(plan).filter(|plan| plan.is_keyed));
+                    return Err(broken);
+                }
+            }
+        }
         let invoked = self.began.elapsed();
         let answer = plan.send(wire).await;
         let answered = self.began.elapsed();

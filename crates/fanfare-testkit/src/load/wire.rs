@@ -26,7 +26,7 @@ pub(super) struct Broken;
 /// A connection for one request after another.
 pub(super) struct Wire {
     sender: SendRequest<RequestBody>,
-    host: String,
+    pub(super) address: SocketAddr,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -45,9 +45,14 @@ impl Wire {
         let task = tokio::spawn(async { drop(connection.await) });
         Ok(Self {
             sender,
-            host: address.to_string(),
+            address,
             _task: AbortOnDropHandle::new(task),
         })
+    }
+
+    /// Whether the hub has hung up, so that nothing can be asked any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.sender.is_closed()
     }
 
     /// Sends a request and returns with the head of the answer.
@@ -55,7 +60,7 @@ impl Wire {
         &mut self,
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Broken> {
-        let host = self.host.parse().unwrap();
+        let host = self.address.to_string().parse().unwrap();
         request.headers_mut().insert("host", host);
         in_time(self.sender.ready()).await?;
         in_time(self.sender.send_request(request)).await

@@ -171,12 +171,14 @@ impl Case<'_> {
         let mut expected = expected.peekable();
         // Without a position nothing before the first event was asked for.
         let mut is_told = after.is_none();
-        let mut has_new_start = false;
+        let (mut has_new_start, mut has_new_epoch) = (false, false);
         for told in told {
             let seen = match told {
                 Told::Gap(reason) => {
                     is_told = true;
-                    has_new_start |= *reason == GapReason::Epoch;
+                    has_new_epoch |= *reason == GapReason::Epoch;
+                    // A position that means nothing any more leads to the oldest event.
+                    has_new_start |= matches!(reason, GapReason::Epoch | GapReason::Future);
                     continue;
                 }
                 Told::Event(seen) => seen,
@@ -186,7 +188,6 @@ impl Case<'_> {
             }
             match expected.next_if(|event| event.seq == seen.seq) {
                 Some(event) => self.check_event(event, seen),
-                // An epoch that is new tells everything from the oldest event on.
                 None if has_new_start && seen.seq.0 <= start => {}
                 None => self
                     .breaches
@@ -194,7 +195,7 @@ impl Case<'_> {
             }
             is_told = false;
         }
-        if after.is_some() && self.epoch_is_new && !has_new_start {
+        if after.is_some() && self.epoch_is_new && !has_new_epoch {
             self.breaches
                 .push("an id of another epoch was taken".to_owned());
         }
