@@ -40,6 +40,12 @@ struct Compare {
     /// Seconds in all: shows that it works, and measures nothing.
     #[arg(long)]
     quick: bool,
+    /// Runs of each measurement, of which the median counts.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Seconds of a run that count.
+    #[arg(long)]
+    seconds: Option<f64>,
     /// The program.
     #[arg(long, default_value = "target/release/fanfare")]
     fanfare: PathBuf,
