@@ -42,11 +42,11 @@ impl Record<'_> {
 /// The machine in one phrase.
 fn machine() -> Result<String> {
     let processors = fs::read_to_string("/proc/cpuinfo")?;
-    let models = processors
+    let mut models = processors
         .lines()
         .filter_map(|line| line.strip_prefix("model name"));
     let count = models.clone().count();
-    let model = models.last().unwrap_or_default();
+    let model = models.next().unwrap_or_default();
     let model = model.trim_start_matches([' ', '\t', ':']);
     let kernel = ask(&mut words("uname -sr"))?;
     let files = ask(&mut words("df --output=fstype target"))?;

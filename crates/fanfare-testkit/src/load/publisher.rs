@@ -174,6 +174,7 @@ impl Publisher {
             self.open.push(plan);
         }
         if outcome == Outcome::Refused {
+            // tidy: allow(sleep-in-test): the pace of the load; nothing is awaited by it.
             tokio::time::sleep(PAUSE).await;
         }
         answer.map(drop)

@@ -8,7 +8,8 @@
 //! - `scene`: the log before the damage, and where its parts lie;
 //! - `harm`: what is damaged, and which events that may cost;
 //! - `witness`: what a reader is given afterwards;
-//! - `judge`: whether that is what it has to be.
+//! - `judge`: whether that is what it has to be;
+//! - `row`: what all cases of one kind of place came to.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@
 
 mod harm;
 mod judge;
+mod row;
 mod scene;
 mod witness;
 
@@ -25,24 +27,11 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use fastrand::Rng;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::harm::Harm;
-use self::judge::Verdict;
+use self::row::Row;
 use self::scene::{End, Scene};
-
-/// What was found over all cases of one kind of place.
-#[derive(Default)]
-struct Row {
-    cases: u64,
-    /// Cases in which events were gone, all of them told.
-    told: u64,
-    /// Events that were gone in them.
-    missing: u64,
-    /// Cases in which a new epoch began.
-    epochs: u64,
-    breaches: u64,
-}
 
 /// Breaches that are told in full.
 const BREACHES_MAX: usize = 20;
@@ -70,13 +59,12 @@ async fn main() -> ExitCode {
         let row = rows.entry(harm.place.name()).or_default();
         row.add(&verdict);
         // The others of a case are mostly the same seen by other readers.
-        if let Some(breach) = verdict.breaches.first() {
-            if breaches.len() < BREACHES_MAX {
-                breaches.push(format!(
-                    "case {case}, {}, {harm}: {breach}",
-                    scene.end.name()
-                ));
-            }
+        let first = verdict.breaches.first();
+        if let Some(breach) = first.filter(|_| breaches.len() < BREACHES_MAX) {
+            breaches.push(format!(
+                "case {case}, {}, {harm}: {breach}",
+                scene.end.name()
+            ));
         }
         if only.is_some() {
             eprintln!("{harm}: {verdict:?}");
@@ -91,26 +79,5 @@ async fn main() -> ExitCode {
     match is_clean {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
-    }
-}
-
-impl Row {
-    fn add(&mut self, verdict: &Verdict) {
-        self.cases += 1;
-        self.told += u64::from(verdict.missing > 0);
-        self.missing += verdict.missing;
-        self.epochs += u64::from(verdict.is_new_epoch);
-        self.breaches += verdict.breaches.len() as u64;
-    }
-
-    fn to_json(&self, name: &str) -> Value {
-        json!({
-            "place": name,
-            "cases": self.cases,
-            "told": self.told,
-            "missing": self.missing,
-            "epochs": self.epochs,
-            "breaches": self.breaches,
-        })
     }
 }

@@ -141,43 +141,51 @@ impl Scene {
 
     /// Finds every record by the frames of its events, which lie in the files as readers get them.
     fn find_parts(&mut self, ends: &[(u64, u64)]) {
-        let mut names = scene_names(&self.disk);
-        names.retain(|name| name.ends_with(".seg"));
-        let mut files = names.iter();
-        let mut file = files.next().expect("a segment");
-        let mut bytes = self.disk.contents(file).unwrap();
-        let mut at = SEGMENT_HEADER;
+        let mut files = scene_names(&self.disk);
+        files.retain(|name| name.ends_with(".seg"));
+        files.reverse();
+        let mut walk = Walk {
+            file: String::new(),
+            bytes: Vec::new(),
+            at: 0,
+        };
+        walk.open(self, &mut files);
         for &(last, count) in ends {
             let seqs = last - count + 1..last + 1;
-            let mut start = at;
-            for seq in seqs.clone() {
-                let frame = self.events[seq as usize - 1].frame.clone();
-                let found = loop {
-                    if let Some(found) = find(&bytes[at..], &frame) {
-                        break at + found;
-                    }
-                    self.end_segment(file, at, &bytes);
-                    file = files.next().expect("a segment that holds the event");
-                    bytes = self.disk.contents(file).unwrap();
-                    at = SEGMENT_HEADER;
-                    start = at;
-                };
-                let header = found - EVENT_HEADER;
-                if header > at {
-                    self.part(Place::RecordHeader, file, at..header);
-                }
-                self.part(Place::EventHeader, file, header..found);
-                self.part(Place::Frame, file, found..found + frame.len());
-                at = found + frame.len().next_multiple_of(4);
+            // A record lies in one segment, so that its first event says in which.
+            let first = self.events[seqs.start as usize - 1].frame.clone();
+            while walk.find(&first).is_none() {
+                self.end_segment(&walk);
+                walk.open(self, &mut files);
             }
-            at = at.next_multiple_of(8);
+            let start = walk.at;
+            for seq in seqs.clone() {
+                self.event(&mut walk, seq);
+            }
+            walk.at = walk.at.next_multiple_of(8);
             self.records.push(Record {
-                file: file.clone(),
-                bytes: start..at,
+                file: walk.file.clone(),
+                bytes: start..walk.at,
                 seqs,
             });
         }
-        self.end_segment(file, at, &bytes);
+        self.end_segment(&walk);
+        self.find_files();
+    }
+
+    /// The parts of one event, and of the record before it.
+    fn event(&mut self, walk: &mut Walk, seq: u64) {
+        let frame = self.events[seq as usize - 1].frame.clone();
+        let found = walk.find(&frame).expect("an event of a record");
+        let (at, header) = (walk.at, found - EVENT_HEADER);
+        self.part(Place::RecordHeader, &walk.file, at..header);
+        self.part(Place::EventHeader, &walk.file, header..found);
+        self.part(Place::Frame, &walk.file, found..found + frame.len());
+        walk.at = found + frame.len().next_multiple_of(4);
+    }
+
+    /// The files that hold no events.
+    fn find_files(&mut self) {
         for name in scene_names(&self.disk) {
             let len = self.disk.contents(&name).unwrap().len();
             let place = match name.as_str() {
@@ -191,7 +199,9 @@ impl Scene {
     }
 
     /// What follows the records of a segment: its index, or room.
-    fn end_segment(&mut self, file: &str, at: usize, bytes: &[u8]) {
+    fn end_segment(&mut self, walk: &Walk) {
+        let Walk { file, bytes, at } = walk;
+        let at = *at;
         self.part(Place::SegmentHeader, file, 0..SEGMENT_HEADER);
         let is_used = |from: usize| bytes[from..].iter().any(|byte| *byte != 0);
         let trailer = bytes.len() - TRAILER;
@@ -219,11 +229,26 @@ pub(crate) fn scene_names(disk: &SimDisk) -> Vec<String> {
     names
 }
 
-fn find(bytes: &[u8], frame: &[u8]) -> Option<usize> {
-    // The id line is unlike any other, so that the first bytes decide nearly always.
-    bytes
-        .windows(frame.len())
-        .position(|window| window == frame)
+/// The way through the segments, oldest first.
+struct Walk {
+    file: String,
+    bytes: Vec<u8>,
+    /// Everything before was found.
+    at: usize,
+}
+
+impl Walk {
+    fn open(&mut self, scene: &Scene, files: &mut Vec<String>) {
+        self.file = files.pop().expect("a segment that holds the event");
+        self.bytes = scene.disk.contents(&self.file).unwrap();
+        self.at = SEGMENT_HEADER;
+    }
+
+    fn find(&self, frame: &[u8]) -> Option<usize> {
+        // The id line is unlike any other, so that the first bytes decide nearly always.
+        let mut windows = self.bytes[self.at..].windows(frame.len());
+        Some(self.at + windows.position(|window| window == frame)?)
+    }
 }
 
 /// Waits until the mark says what was acknowledged and nothing more happens to it.
@@ -248,7 +273,7 @@ fn batch(number: usize, rng: &mut Rng) -> Batch {
     Batch {
         topic: TopicName::parse(topic).unwrap(),
         events,
-        idempotency: (number % 3 == 0).then(|| IdempotencyKey {
+        idempotency: number.is_multiple_of(3).then(|| IdempotencyKey {
             key: number.to_string(),
             part: 0,
             fingerprint: [0; 32],
