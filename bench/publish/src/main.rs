@@ -81,11 +81,15 @@ struct Drive {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Compare(options) => {
-            let plan = if options.quick {
+            let mut plan = if options.quick {
                 Plan::QUICK
             } else {
                 Plan::FULL
             };
+            plan.rounds = options.rounds.unwrap_or(plan.rounds);
+            plan.counted = options
+                .seconds
+                .map_or(plan.counted, Duration::from_secs_f64);
             let place = Place {
                 fanfare: options.fanfare,
                 nginx: options.nginx,
