@@ -141,7 +141,10 @@ impl EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.epoch, self.seq)
+        let mut text = [0; Self::TEXT_BYTES_MAX];
+        let start = self.write_at_end(&mut text);
+        // ASCII throughout; an empty text would be refused as an id.
+        f.write_str(std::str::from_utf8(&text[start..]).unwrap_or_default())
     }
 }
 
