@@ -4,6 +4,7 @@
 #![no_main]
 #![allow(
     dead_code,
+    unused_imports,
     reason = "the modules are those of the log, of which this asks a part"
 )]
 
