@@ -70,6 +70,12 @@ impl DiskLog {
         let active = recovered.active;
         let mut writer = Writer::new(Arc::clone(&shared), active.segment, active.at);
         let work = Keeper::new(Arc::clone(&shared), recovered.mark, recovered.mark_file);
+        if recovered.wants_memo
+            && let Err(error) = work.write_memo()
+        {
+            // A full disk is no reason not to read; the next start doubts the same again.
+            tracing::warn!(%error, "what to remember of old segments could not be written");
+        }
         let mut threads = vec![start("log-keeper", move || work.run(&chores))?];
         for (segment, end) in recovered.unsealed {
             shared.ask(Chore::Seal(segment, end));

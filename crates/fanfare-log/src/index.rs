@@ -12,6 +12,7 @@
 mod active;
 mod layout;
 mod lookup;
+mod rows;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use fanfare_hub::{Seq, Timestamp, TopicName};
 pub(crate) use self::active::ActiveIndex;
 pub(crate) use self::layout::{ENTRY_BYTES, Footing, KEY_BYTES, TOPIC_BYTES, TRAILER_BYTES};
 pub(crate) use self::lookup::Lookup;
+pub(crate) use self::rows::TopicRows;
 pub(crate) use self::sealed::SealedIndex;
 use crate::view::Hole;
 
@@ -81,7 +83,7 @@ pub(crate) struct TopicRow {
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     /// What it holds of each topic, by the topics' numbers.
-    pub(crate) topics: Vec<TopicRow>,
+    pub(crate) topics: TopicRows,
     /// The names of topics that were first used in this segment.
     pub(crate) names: Vec<(u32, TopicName)>,
     /// The idempotency keys of its records, in order.

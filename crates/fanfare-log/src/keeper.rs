@@ -76,7 +76,7 @@ impl Keeper {
     }
 
     /// Writes down what is known now, with all segments that there are.
-    fn write_memo(&self) -> io::Result<()> {
+    pub(crate) fn write_memo(&self) -> io::Result<()> {
         let memo = {
             let view = self.shared.view();
             let first = view.segments.first();

@@ -35,6 +35,9 @@ pub(crate) struct Recovered {
     pub(crate) active: Active,
     /// Segments whose index has to be written, with the ends of their records.
     pub(crate) unsealed: Vec<(Arc<Segment>, u64)>,
+    /// Whether something that is remembered beside the segments was damaged or missing, and has to
+    /// be written down before the next start doubts it again.
+    pub(crate) wants_memo: bool,
 }
 
 /// Where the writer goes on.
@@ -89,6 +92,7 @@ pub(crate) fn recover(
         mark_file,
         active,
         unsealed,
+        wants_memo: is_new,
     })
 }
 
@@ -178,6 +182,7 @@ fn resume(
         && let Some(end) = loaded.records_end
         && loaded.segment.epoch == epoch
         && !loaded.has_damaged_header
+        && !loaded.segment.is_compacted()
         && loaded.next == next
     {
         erase(loaded, end).map_err(OpenError::doing("erase an unfinished write"))?;

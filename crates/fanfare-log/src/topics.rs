@@ -213,6 +213,13 @@ impl Topics {
         self.closed_at.insert(id, newest);
     }
 
+    /// Raises the floor of every topic.
+    pub(crate) fn raise_floors(&mut self, floor: Floor) {
+        for topic in self.table.iter_mut().flatten() {
+            topic.floor.raise(floor);
+        }
+    }
+
     /// All topics that exist, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Topic> {
         self.table.iter().flatten().map(AsRef::as_ref)

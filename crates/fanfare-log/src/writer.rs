@@ -82,7 +82,9 @@ impl Writer {
     /// Works until the queue is closed and empty.
     pub(crate) fn run(mut self) {
         let mut requests = Vec::new();
-        while self.shared.queue.take(&mut requests) {
+        let mut before = 0;
+        while self.shared.queue.take(&mut requests, before) {
+            before = requests.len();
             for request in requests.drain(..) {
                 self.accept(request);
             }

@@ -4,7 +4,7 @@
 use fanfare_hub::{Seq, Timestamp};
 
 use super::layout::{self, Fixed, Lens, Row, TRAILER_BYTES, Trailer};
-use super::{Damaged, Entry, Place, Summary, TopicRow};
+use super::{Damaged, Entry, Place, Summary, TopicRow, TopicRows};
 use crate::bytes::Reader;
 use crate::record;
 use crate::storage::StoredFile;
@@ -118,8 +118,10 @@ impl SealedIndex {
         let entries = fields.take(lens.directory())?;
         let rows = fields.take(lens.postings() - lens.directory())?;
         let postings = fields.take(lens.names() - lens.postings())?;
+        let topics = topics(rows, postings)?;
+        let is_sorted = topics.is_sorted_by_key(|row| row.topic);
         let mut summary = Summary {
-            topics: topics(rows, postings)?,
+            topics: is_sorted.then(|| TopicRows::pack(&topics))?,
             ..Summary::default()
         };
         let fences = fences(entries, &mut summary);
@@ -140,13 +142,12 @@ impl SealedIndex {
             lens,
             last: summary.last,
             fences,
-            topics: summary
-                .topics
+            topics: topics
                 .iter()
                 .step_by(ROWS_A_FENCE)
                 .map(|row| row.topic)
                 .collect(),
-            members: Members::of(&summary.topics),
+            members: Members::of(&topics),
         };
         Some((index, summary))
     }

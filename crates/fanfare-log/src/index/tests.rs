@@ -138,7 +138,7 @@ fn sealed_and_active_answer_every_question_alike() {
             "{}",
             index.memory_bytes()
         );
-        assert_eq!(summary.topics, rows);
+        assert_eq!(summary.topics.iter().collect::<Vec<_>>(), rows);
         assert_eq!((&summary.names, &summary.ends), (&names, &ends));
         assert_eq!(
             summary.keys,

@@ -60,18 +60,41 @@ pub(crate) fn load(
     }
     // An index speaks of topics by number. Where a number has no name, because the index that gave
     // it is damaged, the records are read instead, which have the names.
-    let mut known: std::collections::HashSet<u32> =
-        memo.topics.iter().map(|topic| topic.id).collect();
+    let mut known = Numbers::default();
+    known.extend(memo.topics.iter().map(|topic| topic.id));
     for loaded in &mut segments {
         if let Contents::Indexed(summary) = &loaded.contents {
             known.extend(summary.names.iter().map(|(id, _)| *id));
-            let is_named = summary.topics.iter().all(|row| known.contains(&row.topic));
+            let is_named = summary.topics.iter().all(|row| known.has(row.topic));
             if !is_named {
                 *loaded = scan(&loaded.segment)?.into_loaded(loaded);
             }
         }
     }
     Ok(segments)
+}
+
+/// A set of numbers of topics. They are given out densely, and asked for once for each topic of each
+/// segment.
+#[derive(Default)]
+struct Numbers(Vec<bool>);
+
+impl Numbers {
+    fn extend(&mut self, numbers: impl Iterator<Item = u32>) {
+        for number in numbers {
+            let place = number as usize;
+            if place >= self.0.len() {
+                self.0.resize(place + 1, false);
+            }
+            self.0[place] = true;
+        }
+    }
+
+    fn has(&self, number: u32) -> bool {
+        self.0
+            .get(number as usize)
+            .is_some_and(|is_there| *is_there)
+    }
 }
 
 fn load_one(storage: &dyn Storage, base: Seq) -> Result<Loaded, OpenError> {

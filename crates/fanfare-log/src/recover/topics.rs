@@ -196,18 +196,27 @@ impl Builder {
         self.view.add_segment(Arc::clone(segment));
         // Nothing of it is read again soon.
         let cache = Cache::new(1 << 20);
-        let rows = match &loaded.contents {
-            Contents::Indexed(summary) => summary.topics.clone(),
-            Contents::Scanned(_) => segment.index().topics(),
+        let scanned;
+        let (packed, plain) = match &loaded.contents {
+            Contents::Indexed(summary) => (Some(summary.topics.iter()), &[][..]),
+            Contents::Scanned(_) => {
+                scanned = segment.index().topics();
+                (None, &*scanned)
+            }
         };
-        for row in rows {
-            let Some(name) = self.names.get(&row.topic).cloned() else {
-                continue;
+        for row in packed.into_iter().flatten().chain(plain.iter().copied()) {
+            // A name is looked up and cloned for the first segment alone that has the topic.
+            let name = match self.view.topics.by_id(row.topic) {
+                Some(_) => None,
+                None => match self.names.get(&row.topic) {
+                    Some(name) => Some(name.clone()),
+                    None => continue,
+                },
             };
             let floor = self.floor_of(row.topic);
             if segment.seq(row.first) > floor {
                 let counted = (u64::from(row.count), row.bytes);
-                self.add(row.topic, &name, (counted, segment.seq(row.last)));
+                self.add(row.topic, name.as_ref(), (counted, segment.seq(row.last)));
                 continue;
             }
             let places = segment.places_after(&cache, row.topic, floor, usize::MAX);
@@ -215,7 +224,7 @@ impl Builder {
             let bytes = places.iter().map(|place| u64::from(place.len)).sum();
             self.add(
                 row.topic,
-                &name,
+                name.as_ref(),
                 ((places.len() as u64, bytes), segment.seq(row.last)),
             );
             let dropped = segment.places_before(&cache, row.topic, floor.next(), 1);
@@ -235,14 +244,22 @@ impl Builder {
     fn floor_of(&self, id: u32) -> Seq {
         let known = self.view.topics.by_id(id);
         let floor = known.map_or(Seq::ZERO, |topic| topic.floor.through);
-        let forgotten = self.forgets.get(&id).copied().unwrap_or_default();
+        // Mostly nothing was forgotten, and this is asked for every topic of every segment.
+        let forgotten = match self.forgets.is_empty() {
+            true => Seq::ZERO,
+            false => self.forgets.get(&id).copied().unwrap_or_default(),
+        };
         floor.max(forgotten).max(self.floor)
     }
 
-    fn add(&mut self, id: u32, name: &TopicName, counted: ((u64, u64), Seq)) {
+    fn add(&mut self, id: u32, name: Option<&TopicName>, counted: ((u64, u64), Seq)) {
         let ((events, frame_bytes), newest) = counted;
         let bytes = frame_bytes + events * cost_bytes(0);
-        let Some(topic) = self.view.open_topic(id, name) else {
+        let topic = match name {
+            Some(name) => self.view.open_topic(id, name),
+            None => self.view.topics.by_id_mut(id),
+        };
+        let Some(topic) = topic else {
             return;
         };
         topic.events += events;

@@ -196,6 +196,24 @@ impl View {
         let gone = first.base.previous();
         self.floor = self.floor.max(gone);
         self.topics.release(gone);
+        self.bury_holes(gone);
         removed
+    }
+
+    /// What was lost in a hole is told by the floors once the segments around it are gone: any
+    /// topic may have lost something there.
+    fn bury_holes(&mut self, gone: Seq) {
+        let buried = self.holes.iter().filter(|hole| hole.through <= gone);
+        let Some(through) = buried.map(|hole| hole.through).max() else {
+            return;
+        };
+        let lost = Floor {
+            through,
+            at: self.drops.count(),
+        };
+        self.topics.forgotten.raise(lost);
+        self.topics.raise_floors(lost);
+        self.trimmed_max = self.trimmed_max.max(through);
+        Arc::make_mut(&mut self.holes).retain(|hole| hole.through > gone);
     }
 }

@@ -42,10 +42,11 @@ impl Writer {
             self.ready()?;
         }
         // What was staged is counted by its own index entries at their largest.
-        let staged = self.group.changes.len() as u64 * (ENTRY_BYTES + TOPIC_BYTES);
+        let staged =
+            self.group.changes.len() as u64 * (ENTRY_BYTES + TOPIC_BYTES) + self.group.names_bytes;
         let records = self.at + self.group.buf.len() as u64 + bytes + HEADER as u64;
-        let index = self.segment.index().encoded_len() as u64 + staged + index;
-        if records.next_multiple_of(PAGE) + index + TRAILER_BYTES <= self.segment.capacity {
+        let indexed = self.segment.index().encoded_len() as u64 + staged + index;
+        if records.next_multiple_of(PAGE) + indexed + TRAILER_BYTES <= self.segment.capacity {
             return Ok(());
         }
         self.commit();

@@ -29,6 +29,8 @@ pub(super) struct Group {
     ended: HashSet<TopicName>,
     /// Topics that did not exist.
     opened: HashSet<TopicName>,
+    /// What their names take in the index.
+    pub(super) names_bytes: u64,
     /// Keys that were used.
     pub(super) keys: HashMap<KeyId, KeyRow>,
 }
@@ -58,6 +60,7 @@ impl Group {
         self.buf.clear();
         self.ended.clear();
         self.opened.clear();
+        self.names_bytes = 0;
         self.keys.clear();
     }
 }
@@ -155,6 +158,7 @@ impl Writer {
             self.group.changes.push(Change::Forget(retired, None));
         }
         self.group.opened.insert(topic.clone());
+        self.group.names_bytes += topic.as_str().len() as u64;
         Ok(())
     }
 
