@@ -74,8 +74,8 @@ pub(crate) fn load(
     Ok(segments)
 }
 
-/// A set of numbers of topics. They are given out densely, and asked for once for each topic of each
-/// segment.
+/// A set of numbers of topics. They are given out densely, and asked for once for each topic of
+/// each segment.
 #[derive(Default)]
 struct Numbers(Vec<bool>);
 
