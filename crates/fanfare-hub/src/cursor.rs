@@ -153,13 +153,7 @@ impl Cursor {
 
     fn poll_slice(&mut self, cx: &mut Context<'_>, budget: ReadBudget) -> Poll<Slice> {
         if self.fetch.is_none() {
-            let request = ReadRequest {
-                selection: Arc::clone(&self.selection),
-                after: self.after,
-                trims_seen: self.trims_seen,
-                budget,
-            };
-            match self.shared.log.read(&request) {
+            match self.read(self.after, self.trims_seen, budget) {
                 Reading::Ready(slice) => return Poll::Ready(slice),
                 Reading::Later(fetch) => self.fetch = Some(fetch),
             }
@@ -169,7 +163,23 @@ impl Cursor {
         };
         let slice = ready!(fetch.as_mut().poll(cx));
         self.fetch = None;
+        if slice.has_more && !slice.events.is_empty() {
+            // While these events are on their way to the subscriber, storage reads the next ones.
+            self.fetch = match self.read(slice.after, slice.trims_seen, budget) {
+                Reading::Later(fetch) => Some(fetch),
+                Reading::Ready(_) => None,
+            };
+        }
         Poll::Ready(slice)
+    }
+
+    fn read(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Reading {
+        self.shared.log.read(&ReadRequest {
+            selection: Arc::clone(&self.selection),
+            after,
+            trims_seen,
+            budget,
+        })
     }
 }
 
