@@ -35,7 +35,8 @@ impl Floor {
 #[derive(Debug)]
 struct Dropped {
     seq: Seq,
-    topic: TopicName,
+    /// Its topic; `None` when that is not known.
+    topic: Option<TopicName>,
     /// The newest event of the log at that time.
     last: Seq,
 }
@@ -67,7 +68,23 @@ impl Drops {
 
     /// Remembers that an event was dropped while `last` was the newest there was.
     pub fn push(&mut self, seq: Seq, topic: TopicName, last: Seq) {
-        let dropped = Dropped { seq, topic, last };
+        self.remember(Dropped {
+            seq,
+            topic: Some(topic),
+            last,
+        });
+    }
+
+    /// Remembers that events up to a seq were lost of which nobody knows the topics.
+    pub fn push_unknown(&mut self, through: Seq, last: Seq) {
+        self.remember(Dropped {
+            seq: through,
+            topic: None,
+            last,
+        });
+    }
+
+    fn remember(&mut self, dropped: Dropped) {
         if self.latest.len() == DROPS_REMEMBERED_MAX {
             self.latest.pop_front();
         }
@@ -85,7 +102,8 @@ impl Drops {
             if earlier < seen || dropped.last <= after {
                 return Some(false);
             }
-            if dropped.seq > after && selection.matches(&dropped.topic) {
+            let topic = dropped.topic.as_ref();
+            if dropped.seq > after && topic.is_none_or(|topic| selection.matches(topic)) {
                 return Some(true);
             }
         }

@@ -134,9 +134,14 @@ impl Segment {
     /// Makes sure that no start takes an index from disk: one that was not trusted may speak of
     /// topics by numbers that mean others by now.
     pub(crate) fn drop_index(&self) -> io::Result<()> {
-        let page = [0; TRAILER_BYTES as usize];
+        let mut page = [0; TRAILER_BYTES as usize];
         let at = self.capacity.saturating_sub(TRAILER_BYTES);
-        self.file.write_at(&page, at)?;
+        self.file.read_at(&mut page, at)?;
+        // Where the file was cut off, records lie there.
+        if !SealedIndex::begins_trailer(&page) {
+            return Ok(());
+        }
+        self.file.write_at(&[0; TRAILER_BYTES as usize], at)?;
         self.file.sync()
     }
 

@@ -21,7 +21,7 @@ use super::{ActiveIndex, Entry, Place};
 use crate::bytes::{Reader, put_topic};
 
 /// Tells a trailer from anything else.
-const MAGIC: &[u8; 8] = b"fanindx\x01";
+pub(super) const MAGIC: &[u8; 8] = b"fanindx\x01";
 /// The layout that this code writes. Another one is made anew from the records.
 const VERSION: u32 = 1;
 

@@ -82,6 +82,11 @@ impl Members {
 }
 
 impl SealedIndex {
+    /// Whether a page looks like the end of an index, whatever else is wrong with it.
+    pub(crate) fn begins_trailer(page: &[u8]) -> bool {
+        page.starts_with(layout::MAGIC)
+    }
+
     /// Reads the index of the segment that begins with `base`, all of it, and verifies it.
     pub(crate) fn load(
         file: &dyn StoredFile,

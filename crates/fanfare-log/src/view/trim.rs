@@ -207,6 +207,7 @@ impl View {
         let Some(through) = buried.map(|hole| hole.through).max() else {
             return;
         };
+        self.drops.push_unknown(through, self.last);
         let lost = Floor {
             through,
             at: self.drops.count(),
