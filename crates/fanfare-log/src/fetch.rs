@@ -10,6 +10,7 @@ use fanfare_hub::log::{Lost, Missing, ReadBudget, ReadRequest, Slice};
 use fanfare_hub::{Event, Seq, TopicName};
 
 use crate::index::Place;
+use crate::options::FETCH_SEGMENTS_MAX;
 use crate::segment::{Segment, StoredEvent};
 use crate::shared::Shared;
 use crate::shelf::Shelf;
@@ -48,6 +49,8 @@ struct Found {
 #[derive(Default)]
 struct Pass {
     found: Vec<Found>,
+    /// In how many segments that was.
+    segments: usize,
     /// Everything of the selection up to here was found.
     through: Seq,
     /// A part of an index that cannot be read begins after here and ends there.
@@ -175,6 +178,10 @@ impl<'a> Plan<'a> {
                 pass.through = through;
                 return pass;
             }
+            if pass.segments_read(segment) >= FETCH_SEGMENTS_MAX {
+                pass.through = segment.through(limit);
+                return pass;
+            }
         }
         pass
     }
@@ -240,6 +247,14 @@ impl<'a> Plan<'a> {
 }
 
 impl Pass {
+    /// In how many segments something was found, of which this is the last.
+    fn segments_read(&mut self, segment: &Arc<Segment>) -> usize {
+        let last = self.found.last();
+        let is_found = last.is_some_and(|found| Arc::ptr_eq(&found.segment, segment));
+        self.segments += usize::from(is_found);
+        self.segments
+    }
+
     /// The budget is spent: everything up to the last event found was found.
     fn stop(mut self) -> Self {
         if let Some(found) = self.found.last() {
