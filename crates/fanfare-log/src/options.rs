@@ -70,6 +70,7 @@ pub(crate) const MEMO_SHARE: u64 = 4;
 /// Questions that may wait for those threads. A subscriber has one at a time; when more wait, the
 /// disk is the limit, and the next one waits where it stands.
 pub(crate) const READS_MAX: usize = 65_536;
-/// Segments of which one slice takes events. Each costs a few reads from a disk that has none of
-/// them in memory: a subscriber of a quiet topic gets its first events before the rest is looked for.
+/// Segments of which one slice takes events. Each costs a few reads where the system has nothing of
+/// them in memory: a subscriber of a quiet topic gets its first events before the rest is looked
+/// for.
 pub(crate) const FETCH_SEGMENTS_MAX: usize = 8;
