@@ -14,10 +14,12 @@ impl Spread {
         let mut runs: Vec<f64> = runs.collect();
         runs.sort_by(f64::total_cmp);
         let at = |place: usize| runs.get(place).copied().unwrap_or(f64::NAN);
+        let last = runs.len().saturating_sub(1);
         Self {
-            median: at(runs.len() / 2),
+            // Of an even number of runs, the mean of the two in the middle.
+            median: f64::midpoint(at(last / 2), at(runs.len() / 2)),
             low: at(0),
-            high: at(runs.len().saturating_sub(1)),
+            high: at(last),
         }
     }
 }
@@ -65,6 +67,14 @@ mod tests {
         assert_eq!(latencies.us(0.5), 50.0);
         assert_eq!(latencies.us(0.99), 99.0);
         assert_eq!(latencies.us(1.0), 100.0);
+    }
+
+    #[test]
+    fn the_median_lies_in_the_middle_of_any_number_of_runs() {
+        let median = |runs: &[f64]| Spread::of(runs.iter().copied()).median;
+        assert_eq!(median(&[5.0]), 5.0);
+        assert_eq!(median(&[3.0, 1.0]), 2.0);
+        assert_eq!(median(&[9.0, 1.0, 4.0]), 4.0);
     }
 
     #[test]
