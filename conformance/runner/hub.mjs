@@ -1,7 +1,9 @@
 // Starts the real hub on free ports and stops it again.
 
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -21,12 +23,14 @@ export function hubBinary() {
   return found;
 }
 
-/** `fanfare dev` with the given extra flags; resolves once it has printed both addresses. */
+/** `fanfare dev` with the given extra flags, on a log of its own; resolves once it has printed both addresses. */
 export async function startHub(flags = []) {
   const listen = ["--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"];
-  const child = spawn(hubBinary(), ["dev", ...listen, ...flags], {
+  const data = mkdtempSync(join(tmpdir(), "fanfare-conformance-"));
+  const child = spawn(hubBinary(), ["dev", "--data", data, ...listen, ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
   });
+  child.once("exit", () => rmSync(data, { recursive: true, force: true }));
   const said = [];
   const hub = { url: undefined, tlsUrl: undefined, said, stop: () => stop(child) };
   const ready = new Promise((resolve, reject) => {
