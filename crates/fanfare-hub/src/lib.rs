@@ -14,6 +14,7 @@
 //! - [`drops`]: remembering what was dropped;
 //! - [`idempotency`]: which requests were stored already;
 //! - [`log`]: the trait that every storage implements, and its errors;
+//! - [`reading`]: taking events out of a log within a budget;
 //! - [`window`]: events in memory, in order, with an index by topic;
 //! - [`memory`]: the log that is nothing but a window;
 //! - [`subscription`]: what a subscriber asks for, and the gap it is told about;
@@ -31,6 +32,7 @@ pub mod log;
 pub mod memory;
 pub mod pattern;
 pub mod position;
+pub mod reading;
 pub mod retention;
 pub mod subscription;
 pub mod topic;

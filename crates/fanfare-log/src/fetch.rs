@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fanfare_hub::log::{Lost, Missing, ReadBudget, ReadRequest, Slice};
+use fanfare_hub::reading::{Room, looks_of_a_turn};
 use fanfare_hub::{Event, Seq, TopicName};
 
 use crate::index::Place;
@@ -14,7 +15,7 @@ use crate::options::FETCH_SEGMENTS_MAX;
 use crate::segment::{Segment, StoredEvent};
 use crate::shared::Shared;
 use crate::shelf::Shelf;
-use crate::view::{Hole, View, looks_of_a_turn};
+use crate::view::{Hole, View};
 
 /// A topic to be read.
 pub(crate) struct Wanted {
@@ -165,7 +166,7 @@ impl<'a> Plan<'a> {
                 if seq > through {
                     break;
                 }
-                if !room.takes(place.len) {
+                if !room.takes(place.len as usize) {
                     return pass.stop();
                 }
                 pass.found.push(Found {
@@ -221,7 +222,7 @@ impl<'a> Plan<'a> {
             if let Some((name, floor)) = topic
                 && *floor < seq
             {
-                if !room.takes(entry.len) {
+                if !room.takes(entry.len as usize) {
                     return pass.stop();
                 }
                 pass.found.push(Found {
@@ -270,33 +271,6 @@ impl Pass {
             self.unreadable = None;
         }
         self
-    }
-}
-
-/// What is left of a budget.
-struct Room {
-    budget: ReadBudget,
-    is_first: bool,
-}
-
-impl Room {
-    fn new(budget: ReadBudget) -> Self {
-        Self {
-            budget,
-            is_first: true,
-        }
-    }
-
-    /// Takes an event of so many bytes into account; the first one always fits.
-    fn takes(&mut self, len: u32) -> bool {
-        let len = len as usize;
-        if !self.is_first && (self.budget.events == 0 || self.budget.bytes < len) {
-            return false;
-        }
-        self.is_first = false;
-        self.budget.bytes = self.budget.bytes.saturating_sub(len);
-        self.budget.events = self.budget.events.saturating_sub(1);
-        true
     }
 }
 

@@ -4,12 +4,13 @@
 use std::collections::BinaryHeap;
 
 use fanfare_hub::log::Located;
+use fanfare_hub::reading::looks_of_a_turn;
 use fanfare_hub::{
     EventId, Gap, GapReason, Resume, Selection, Seq, Start, Timestamp, TopicName, TopicStatus,
 };
 
 use crate::shared::Shared;
-use crate::view::{View, looks_of_a_turn};
+use crate::view::View;
 
 /// Where the subscription starts, if that can be told from memory.
 pub(crate) fn from_memory(

@@ -72,9 +72,9 @@ pub(crate) fn recover(
     let mut findings = find(&**storage, &names)?;
     find_holes(&mut findings, &marks);
     findings.floor = marks.floor().min(findings.last);
-    let epoch = marks.epoch(&findings, options.durability);
+    let epoch = marks.epoch(&findings);
     let is_new = epoch != marks.present_epoch();
-    if is_new && let Some(doubt) = findings.doubt.or_else(|| marks.doubt(options.durability)) {
+    if is_new && let Some(doubt) = findings.doubt.or_else(|| marks.doubt()) {
         tracing::warn!(%epoch, reason = doubt, "a new epoch begins: every earlier id will be told a gap");
     }
     let active = resume(&**storage, &mut findings, (epoch, options))?;

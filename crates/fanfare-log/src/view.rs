@@ -19,7 +19,6 @@ use fanfare_hub::event::Kind;
 use fanfare_hub::limits::CLOCK_DISORDER_MAX;
 use fanfare_hub::{Event, RetentionRules, Selection, Seq, Timestamp, TopicName};
 
-pub(crate) use self::read::looks_of_a_turn;
 use self::tail::Tail;
 pub(crate) use self::trim::{Candidate, cost_bytes};
 use crate::segment::Segment;

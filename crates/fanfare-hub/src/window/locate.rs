@@ -4,11 +4,11 @@ use std::collections::BinaryHeap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use super::read::looks_of_a_turn;
 use super::{Topic, Window};
 use crate::event::{Event, Timestamp};
 use crate::log::Located;
 use crate::position::{Epoch, EventId, Seq};
+use crate::reading::looks_of_a_turn;
 use crate::subscription::{Gap, GapReason, Resume, Selection, Start};
 
 impl Window {

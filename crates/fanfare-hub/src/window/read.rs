@@ -1,44 +1,18 @@
 //! Reading what lies after a cursor: from one topic, by merging several, or forward through all.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 
 use super::{Topic, Window};
 use crate::drops::Floor;
 use crate::event::Event;
-use crate::limits::{MERGE_TOPICS_MAX, SCAN_EVENTS_MAX, SCAN_EVENTS_MIN};
-use crate::log::{Lost, Missing, ReadBudget, ReadRequest, Slice};
+use crate::limits::{MERGE_TOPICS_MAX, SCAN_EVENTS_MAX};
+use crate::log::{Lost, Missing, ReadRequest, Slice};
 use crate::pattern::TopicPattern;
 use crate::position::Seq;
+use crate::reading::{Taken, looks_of_a_turn};
 use crate::subscription::Selection;
 use crate::topic::TopicName;
-
-/// What was read so far, and whether there is room for more.
-struct Reader {
-    events: Vec<Arc<Event>>,
-    budget: ReadBudget,
-}
-
-impl Reader {
-    /// Takes the event unless the budget is spent. The first event is always taken.
-    fn take(&mut self, event: &Arc<Event>) -> bool {
-        let bytes = event.frame.len();
-        if !self.events.is_empty() && (self.budget.events == 0 || self.budget.bytes < bytes) {
-            return false;
-        }
-        self.budget.bytes = self.budget.bytes.saturating_sub(bytes);
-        self.budget.events = self.budget.events.saturating_sub(1);
-        self.events.push(Arc::clone(event));
-        true
-    }
-
-    /// The place of the last event taken, when the budget ended the read there.
-    fn stopped_at(&self, is_cut: bool) -> Option<Seq> {
-        self.events.last().filter(|_| is_cut).map(|event| event.seq)
-    }
-}
 
 impl Topic {
     /// The events after a place.
@@ -53,22 +27,19 @@ impl Window {
     #[must_use]
     pub fn read(&self, request: &ReadRequest) -> Slice {
         let (selection, after) = (&*request.selection, request.after);
-        let mut reader = Reader {
-            events: Vec::new(),
-            budget: request.budget,
-        };
+        let mut taken = Taken::new(request.budget);
         let stopped_at = if let Some(name) = selection.single() {
-            self.read_topic(name, after, &mut reader)
+            self.read_topic(name, after, &mut taken)
         } else if self.last.0.saturating_sub(after.0) <= looks_of_a_turn(selection) as u64 {
-            self.read_forward(selection, after, &mut reader)
+            self.read_forward(selection, after, &mut taken)
         } else if let Some(topics) = self.few_topics(selection) {
-            Self::read_merged(&topics, after, &mut reader)
+            taken.merge(topics.iter().map(|topic| topic.after(after)))
         } else {
-            self.read_forward(selection, after, &mut reader)
+            self.read_forward(selection, after, &mut taken)
         };
         let has_more = stopped_at.is_some();
         Slice {
-            events: reader.events,
+            events: taken.events,
             after: stopped_at.unwrap_or_else(|| self.last.max(after)),
             trims_seen: self.drops.count(),
             missing: self
@@ -162,38 +133,16 @@ impl Window {
         names.filter_map(|name| self.topics.get(name)).collect()
     }
 
-    fn read_topic(&self, name: &TopicName, after: Seq, reader: &mut Reader) -> Option<Seq> {
-        let mut events = self.topics.get(name)?.after(after);
-        let is_cut = events.any(|event| !reader.take(event));
-        reader.stopped_at(is_cut)
-    }
-
-    fn read_merged(topics: &[&Topic], after: Seq, reader: &mut Reader) -> Option<Seq> {
-        let mut sources: Vec<_> = topics.iter().map(|topic| topic.after(after)).collect();
-        let mut heap = BinaryHeap::with_capacity(sources.len());
-        let mut heads: Vec<Option<&Arc<Event>>> = Vec::with_capacity(sources.len());
-        for (index, source) in sources.iter_mut().enumerate() {
-            let head = source.next();
-            heap.extend(head.map(|event| Reverse((event.seq, index))));
-            heads.push(head);
-        }
-        while let Some(Reverse((_, index))) = heap.pop() {
-            let Some(event) = heads[index] else { continue };
-            if !reader.take(event) {
-                return reader.stopped_at(true);
-            }
-            heads[index] = sources[index].next();
-            heap.extend(heads[index].map(|event| Reverse((event.seq, index))));
-        }
-        None
+    fn read_topic(&self, name: &TopicName, after: Seq, taken: &mut Taken) -> Option<Seq> {
+        taken.take_all(self.topics.get(name)?.after(after))
     }
 
     /// Looks at every event after the place, as many as one turn may.
-    fn read_forward(&self, selection: &Selection, after: Seq, reader: &mut Reader) -> Option<Seq> {
+    fn read_forward(&self, selection: &Selection, after: Seq, taken: &mut Taken) -> Option<Seq> {
         let (mut seen, seen_max) = (0, looks_of_a_turn(selection));
         for (&seq, event) in self.order.range((Excluded(after), Unbounded)) {
-            if selection.matches(&event.topic) && !reader.take(event) {
-                return reader.stopped_at(true);
+            if selection.matches(&event.topic) && !taken.take(event) {
+                return taken.stopped_at(true);
             }
             seen += 1;
             if seen == seen_max && seq < self.last {
@@ -202,11 +151,6 @@ impl Window {
         }
         None
     }
-}
-
-/// How many events one turn may look at: each is compared to each pattern.
-pub(super) fn looks_of_a_turn(selection: &Selection) -> usize {
-    (SCAN_EVENTS_MAX / selection.patterns.len().max(1)).max(SCAN_EVENTS_MIN)
 }
 
 fn each_once(mut topics: Vec<&Topic>) -> Vec<&Topic> {

@@ -70,7 +70,7 @@ impl Marks {
     }
 
     /// Why the epoch cannot go on, as far as the mark tells.
-    pub(crate) fn doubt(&self, _durability: Durability) -> Option<&'static str> {
+    pub(crate) fn doubt(&self) -> Option<&'static str> {
         if self.is_new_folder {
             return None;
         }
@@ -86,8 +86,8 @@ impl Marks {
     }
 
     /// The epoch from now on.
-    pub(crate) fn epoch(&self, findings: &Findings, durability: Durability) -> Epoch {
-        let is_sound = findings.doubt.is_none() && self.doubt(durability).is_none();
+    pub(crate) fn epoch(&self, findings: &Findings) -> Epoch {
+        let is_sound = findings.doubt.is_none() && self.doubt().is_none();
         match self.mark {
             Some(mark) if is_sound => mark.epoch,
             _ => {

@@ -1,40 +1,10 @@
 //! Reading from memory: from one topic, by merging several, or forward through all.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
-
-use fanfare_hub::limits::{SCAN_EVENTS_MAX, SCAN_EVENTS_MIN};
-use fanfare_hub::log::{ReadBudget, ReadRequest, Slice};
-use fanfare_hub::{Event, Selection, Seq};
+use fanfare_hub::log::{ReadRequest, Slice};
+use fanfare_hub::reading::{Taken, looks_of_a_turn};
+use fanfare_hub::{Selection, Seq};
 
 use super::View;
-use crate::topics::Topic;
-
-/// What was read so far, and whether there is room for more.
-struct Taken {
-    events: Vec<Arc<Event>>,
-    budget: ReadBudget,
-}
-
-impl Taken {
-    /// Takes the event unless the budget is spent. The first event is always taken.
-    fn take(&mut self, event: &Arc<Event>) -> bool {
-        let bytes = event.frame.len();
-        if !self.events.is_empty() && (self.budget.events == 0 || self.budget.bytes < bytes) {
-            return false;
-        }
-        self.budget.bytes = self.budget.bytes.saturating_sub(bytes);
-        self.budget.events = self.budget.events.saturating_sub(1);
-        self.events.push(Arc::clone(event));
-        true
-    }
-
-    /// The place of the last event taken, when the budget ended the read there.
-    fn stopped_at(&self, is_cut: bool) -> Option<Seq> {
-        self.events.last().filter(|_| is_cut).map(|event| event.seq)
-    }
-}
 
 impl View {
     /// Reads what lies after a cursor; `None` when something of it may lie on disk alone, or when
@@ -44,15 +14,12 @@ impl View {
         if self.is_trimmed(selection, after, request.trims_seen) {
             return None;
         }
-        let mut taken = Taken {
-            events: Vec::new(),
-            budget: request.budget,
-        };
+        let mut taken = Taken::new(request.budget);
         let is_near = self.last.0.saturating_sub(after.0) <= looks_of_a_turn(selection) as u64;
         let stopped_at = match selection.single() {
             Some(name) => match self.topics.by_name(name) {
                 Some(topic) if topic.evicted > after => return None,
-                Some(topic) => topic.read(after, &mut taken),
+                Some(topic) => taken.take_all(topic.recent_after(after)),
                 None => self.is_known(after).then_some(None)?,
             },
             None if is_near && self.is_in_memory(after) => {
@@ -61,7 +28,7 @@ impl View {
             None => match self.topics.few(selection) {
                 Some(topics) if topics.iter().all(|topic| topic.evicted <= after) => {
                     self.is_known(after).then_some(())?;
-                    read_merged(&topics, after, &mut taken)
+                    taken.merge(topics.iter().map(|topic| topic.recent_after(after)))
                 }
                 _ if self.is_in_memory(after) => self.read_forward(selection, after, &mut taken),
                 _ => return None,
@@ -102,37 +69,4 @@ impl View {
         }
         None
     }
-}
-
-impl Topic {
-    fn read(&self, after: Seq, taken: &mut Taken) -> Option<Seq> {
-        let is_cut = self.recent_after(after).any(|event| !taken.take(event));
-        taken.stopped_at(is_cut)
-    }
-}
-
-fn read_merged(topics: &[&Topic], after: Seq, taken: &mut Taken) -> Option<Seq> {
-    let sources = topics.iter().map(|topic| topic.recent_after(after));
-    let mut sources: Vec<_> = sources.collect();
-    let mut heap = BinaryHeap::with_capacity(sources.len());
-    let mut heads: Vec<Option<&Arc<Event>>> = Vec::with_capacity(sources.len());
-    for (index, source) in sources.iter_mut().enumerate() {
-        let head = source.next();
-        heap.extend(head.map(|event| Reverse((event.seq, index))));
-        heads.push(head);
-    }
-    while let Some(Reverse((_, index))) = heap.pop() {
-        let Some(event) = heads[index] else { continue };
-        if !taken.take(event) {
-            return taken.stopped_at(true);
-        }
-        heads[index] = sources[index].next();
-        heap.extend(heads[index].map(|event| Reverse((event.seq, index))));
-    }
-    None
-}
-
-/// How many events one turn may look at: each is compared to each pattern.
-pub(crate) fn looks_of_a_turn(selection: &Selection) -> usize {
-    (SCAN_EVENTS_MAX / selection.patterns.len().max(1)).max(SCAN_EVENTS_MIN)
 }
