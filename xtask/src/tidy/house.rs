@@ -59,7 +59,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-hub",
-        budget: 2_400,
+        budget: 2_500,
         ours: &["fanfare-sse"],
         foreign: Some(&[
             "bytes",
