@@ -11,11 +11,12 @@ use fanfare_log::{DiskLog, Options};
 use fanfare_testkit::disk::{Fault, Op, SimDisk};
 use fastrand::Rng;
 
-use crate::crash::ask::{options, read_all, read_live, wait};
+use crate::crash::ask::{options, read_all, read_live};
 use crate::crash::check::{check, check_it_goes_on};
 use crate::crash::model::{Model, Outcome};
 use crate::crash::open;
 use crate::crash::work::{Health, Work};
+use crate::wait::wait;
 
 /// Things done to a log after the fault.
 const STEPS: usize = 25;

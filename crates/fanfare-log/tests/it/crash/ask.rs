@@ -1,11 +1,7 @@
 //! Short spellings for asking a log: waiting with a deadline, names, reading everything.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fanfare_hub::log::{Located, ReadRequest, Reading};
 use fanfare_hub::{
@@ -14,10 +10,10 @@ use fanfare_hub::{
 };
 use fanfare_log::{DiskLog, Options};
 
+use crate::wait::{DEADLINE, wait};
+
 /// The time of tests that do not care about time.
 pub(crate) const NOW: Timestamp = Timestamp(1_763_680_000_000);
-/// Longer than anything takes here; what takes longer hangs.
-const DEADLINE: Duration = Duration::from_secs(20);
 /// A few turns for what these logs keep.
 const TURN: ReadBudget = ReadBudget {
     bytes: 20_000,
@@ -41,32 +37,6 @@ pub(crate) fn options() -> Options {
         tail_bytes: 8 << 10,
         cache_bytes: 256 << 10,
         ..Options::default()
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for an answer of the log.
-///
-/// # Panics
-/// When none comes before the deadline.
-pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut ctx = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    let start = Instant::now();
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut ctx) {
-            return output;
-        }
-        let left = DEADLINE.checked_sub(start.elapsed());
-        thread::park_timeout(left.expect("the log did not answer before the deadline"));
     }
 }
 

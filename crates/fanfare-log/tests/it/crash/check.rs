@@ -8,8 +8,9 @@ use fanfare_hub::{AppendError, Event, EventId, Log, Resume, Seq, Start};
 use fanfare_log::DiskLog;
 use fastrand::Rng;
 
-use super::ask::{KEPT, locate, read_all, read_from, select, topic, wait};
+use super::ask::{KEPT, locate, read_all, read_from, select, topic};
 use super::model::{Model, Outcome, TOPICS, name};
+use crate::wait::wait;
 
 /// Batches with a key that are sent again after a restart.
 const RETRIES: usize = 2;

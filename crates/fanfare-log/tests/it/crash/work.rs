@@ -4,8 +4,9 @@ use fanfare_hub::{AppendError, IdempotencyKey, Log, Seq, Start};
 use fanfare_log::DiskLog;
 use fastrand::Rng;
 
-use super::ask::{NOW, locate, read_from, select, topic, wait};
+use super::ask::{NOW, locate, read_from, select, topic};
 use super::model::{Attempt, Forget, Model, Outcome, TOPICS, name};
+use crate::wait::wait;
 
 /// Somebody who works with a log and notes what happens.
 pub(crate) struct Work<'a> {
