@@ -6,13 +6,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures_util::task::AtomicWaker;
-
-use crate::hub::Shared;
+use crate::hub::Admission;
 use crate::log::{Lost, Pending, ReadBudget, ReadRequest, Reading, Slice};
 use crate::position::{EventId, Seq};
 use crate::subscription::{Gap, GapReason, Selection};
-use crate::wakeups::SubscriberId;
+use crate::wakeups::{Hook, SubscriberId};
 
 /// What a subscriber is to be told next.
 #[derive(Debug)]
@@ -31,8 +29,7 @@ pub enum Step {
 /// - every event of the selection up to `after` was given or was told as a gap;
 /// - `after` never falls.
 pub struct Cursor {
-    shared: Arc<Shared>,
-    id: SubscriberId,
+    admission: Admission,
     selection: Arc<Selection>,
     after: Seq,
     trims_seen: u64,
@@ -43,26 +40,42 @@ pub struct Cursor {
     held: Option<Slice>,
     /// A read that waits for storage.
     fetch: Option<Pending<Slice>>,
-    waker: Arc<AtomicWaker>,
+    /// Wakes whoever polls; `None` when a driver looks for new events by itself.
+    hook: Option<Hook>,
+}
+
+/// A cursor at the tail, without what it needs to move: all that a driver has to keep of a
+/// subscriber that has read everything.
+pub struct Standing {
+    /// The subscriber's place among those there may be.
+    pub admission: Admission,
+    /// Everything of the selection up to here was read.
+    pub after: Seq,
+    /// See [`Slice::trims_seen`].
+    pub trims_seen: u64,
+}
+
+impl Standing {
+    /// The cursor that stands there.
+    #[must_use]
+    pub fn rise(self, selection: Arc<Selection>) -> Cursor {
+        let mut cursor = Cursor::new(self.admission, selection, None);
+        cursor.place(self.after, self.trims_seen, None);
+        cursor
+    }
 }
 
 impl Cursor {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        id: SubscriberId,
-        selection: Arc<Selection>,
-        waker: Arc<AtomicWaker>,
-    ) -> Self {
+    pub(crate) fn new(admission: Admission, selection: Arc<Selection>, hook: Option<Hook>) -> Self {
         Self {
-            shared,
-            id,
+            admission,
             selection,
             after: Seq::ZERO,
             trims_seen: 0,
             gap: None,
             held: None,
             fetch: None,
-            waker,
+            hook,
         }
     }
 
@@ -76,14 +89,42 @@ impl Cursor {
     /// Which subscriber this is.
     #[must_use]
     pub fn id(&self) -> SubscriberId {
-        self.id
+        self.admission.id()
+    }
+
+    /// What is followed.
+    #[must_use]
+    pub fn selection(&self) -> &Arc<Selection> {
+        &self.selection
+    }
+
+    /// Is woken no longer when something becomes visible: whoever polls learns that by a
+    /// [`Bell`](crate::wakeups::Bell).
+    pub fn unhook(&mut self) {
+        self.hook = None;
+    }
+
+    /// Gives up all but the place, when the last poll was pending because the cursor is at the
+    /// tail. What became visible since is for the caller to notice.
+    ///
+    /// # Errors
+    /// The cursor itself, when it has something to tell or waits for storage.
+    pub fn rest(self) -> Result<Standing, Self> {
+        if self.gap.is_some() || self.held.is_some() || self.fetch.is_some() {
+            return Err(self);
+        }
+        Ok(Standing {
+            admission: self.admission,
+            after: self.after,
+            trims_seen: self.trims_seen,
+        })
     }
 
     /// Where the cursor stands: the id that a client resumes with.
     #[must_use]
     pub fn position(&self) -> EventId {
         EventId {
-            epoch: self.shared.log.epoch(),
+            epoch: self.admission.log().epoch(),
             seq: self.after,
         }
     }
@@ -103,7 +144,9 @@ impl Cursor {
             return Poll::Ready(Step::Gap(gap));
         }
         // Register first, look afterwards: an event that becomes visible in between wakes us.
-        self.waker.register(cx.waker());
+        if let Some(hook) = &self.hook {
+            hook.register(cx.waker());
+        }
         // What an earlier poll began to fetch may be older than the wake that led here.
         let is_stale = self.fetch.is_some();
         let mut slice = match self.held.take() {
@@ -132,7 +175,7 @@ impl Cursor {
 
     /// The gap that has to be told before the slice, once.
     fn gap_before(&self, slice: &mut Slice) -> Option<Gap> {
-        let epoch = self.shared.log.epoch();
+        let epoch = self.admission.log().epoch();
         let reason = match slice.missing.map(|missing| missing.why) {
             Some(Lost::Damaged) => GapReason::Trimmed,
             _ => GapReason::Slow,
@@ -174,17 +217,11 @@ impl Cursor {
     }
 
     fn read(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Reading {
-        self.shared.log.read(&ReadRequest {
+        self.admission.log().read(&ReadRequest {
             selection: Arc::clone(&self.selection),
             after,
             trims_seen,
             budget,
         })
-    }
-}
-
-impl Drop for Cursor {
-    fn drop(&mut self) {
-        self.shared.wakeups.detach(self.id, &self.selection);
     }
 }

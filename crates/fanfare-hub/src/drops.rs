@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::limits::DROPS_REMEMBERED_MAX;
+use crate::log::FeedLoss;
 use crate::position::Seq;
 use crate::subscription::Selection;
 use crate::topic::TopicName;
@@ -90,6 +91,30 @@ impl Drops {
         }
         self.latest.push_back(dropped);
         self.count += 1;
+    }
+
+    /// What of the events after `after` was dropped later than the given count.
+    #[must_use]
+    pub fn lost_since(&self, after: Seq, seen: u64) -> FeedLoss {
+        let count = self.count.saturating_sub(seen);
+        let Some(first) = (self.latest.len() as u64).checked_sub(count) else {
+            return FeedLoss::Anything;
+        };
+        let first = usize::try_from(first).unwrap_or(self.latest.len());
+        let mut topics = Vec::new();
+        for dropped in self.latest.range(first..) {
+            if dropped.seq <= after {
+                continue;
+            }
+            match &dropped.topic {
+                None => return FeedLoss::Anything,
+                Some(topic) => topics.push(topic.clone()),
+            }
+        }
+        match topics.is_empty() {
+            true => FeedLoss::Nothing,
+            false => FeedLoss::Topics(topics),
+        }
     }
 
     /// Whether something of the selection after `after` was dropped later than the given count;

@@ -1,19 +1,21 @@
 //! Publish and subscribe: where the log, the cursors and those who wait come together.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use futures_util::task::AtomicWaker;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
 use crate::cursor::Cursor;
 use crate::event::{Encoded, Kind, NewEvent, Timestamp};
 use crate::limits::Limits;
 use crate::log::{
-    AppendError, Batch, IdempotencyKey, Log, ReadBudget, ReadRequest, Reading, Receipt, Slice,
+    AppendError, Batch, IdempotencyKey, Located, Log, Pending, ReadBudget, ReadRequest, Reading,
+    Receipt, Slice,
 };
 use crate::subscription::{Gap, GapReason, Subscription};
 use crate::topic::TopicName;
-use crate::wakeups::{SubscriberId, Wakeups};
+use crate::wakeups::{Bell, Hook, SubscriberId, Wakeups};
 
 /// The hub: one log, many cursors. A cheap handle; clones are the same hub.
 #[derive(Clone)]
@@ -23,10 +25,50 @@ pub struct Hub {
 
 /// What the hub and its cursors share.
 pub(crate) struct Shared {
-    pub(crate) log: Arc<dyn Log>,
-    pub(crate) wakeups: Arc<Wakeups>,
+    log: Arc<dyn Log>,
+    wakeups: Arc<Wakeups>,
     limits: Limits,
-    subscribers: AtomicU64,
+    /// How many subscribers there are.
+    subscribers: AtomicUsize,
+    /// How many there ever were.
+    admitted: AtomicU64,
+}
+
+/// One subscriber among those there may be; makes room for another when it is dropped.
+pub struct Admission {
+    shared: Arc<Shared>,
+    id: SubscriberId,
+}
+
+impl Admission {
+    fn new(shared: &Arc<Shared>) -> Result<Self, SubscribeError> {
+        let max = shared.limits.subscribers_max;
+        let before = shared.subscribers.fetch_add(1, Ordering::AcqRel);
+        let id = SubscriberId(shared.admitted.fetch_add(1, Ordering::Relaxed) + 1);
+        // Made first, so that one too many is taken off again when it is dropped.
+        let admission = Self {
+            shared: Arc::clone(shared),
+            id,
+        };
+        if before >= max {
+            return Err(SubscribeError::TooManySubscribers(max));
+        }
+        Ok(admission)
+    }
+
+    pub(crate) fn id(&self) -> SubscriberId {
+        self.id
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn Log> {
+        &self.shared.log
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.shared.subscribers.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// What is published in one go, stored whole or not at all.
@@ -114,7 +156,8 @@ impl Hub {
                 log,
                 wakeups,
                 limits,
-                subscribers: AtomicU64::new(0),
+                subscribers: AtomicUsize::new(0),
+                admitted: AtomicU64::new(0),
             }),
         }
     }
@@ -134,7 +177,7 @@ impl Hub {
     /// How many event streams are open.
     #[must_use]
     pub fn subscribers_len(&self) -> usize {
-        self.shared.wakeups.len()
+        self.shared.subscribers.load(Ordering::Acquire)
     }
 
     /// Publishes events to a topic. Answers when they are durable to the log's level.
@@ -149,6 +192,15 @@ impl Hub {
         publication: Publication,
         now: Timestamp,
     ) -> Result<Receipt, PublishError> {
+        let batch = self.batch(publication, now)?;
+        Ok(self.shared.log.append(batch).await?)
+    }
+
+    /// Encodes a publication for the log, within the bounds of this hub.
+    ///
+    /// # Errors
+    /// Says which bound it breaks.
+    pub fn batch(&self, publication: Publication, now: Timestamp) -> Result<Batch, PublishError> {
         let limits = &self.shared.limits;
         let Publication {
             topic,
@@ -162,20 +214,19 @@ impl Hub {
         if events.len() > limits.batch_events_max {
             return Err(PublishError::TooManyEvents(limits.batch_events_max));
         }
-        let mut encoded = Vec::with_capacity(events.len() + 1);
+        let mut encoded = Vec::with_capacity(events.len() + usize::from(ends_topic));
         for event in &events {
             encoded.push((encode(event, limits)?, Kind::Published));
         }
         if ends_topic {
             encoded.push((Encoded::end_of(&topic), Kind::End));
         }
-        let batch = Batch {
+        Ok(Batch {
             topic,
             events: encoded,
             idempotency,
             time: now,
-        };
-        Ok(self.shared.log.append(batch).await?)
+        })
     }
 
     /// Reads one page of what lies after the start, without waiting for more.
@@ -227,21 +278,67 @@ impl Hub {
         let Subscription { selection, start } = subscription;
         let shared = &self.shared;
         let selection = Arc::new(selection);
-        let waker = Arc::new(AtomicWaker::new());
-        let id = SubscriberId(shared.subscribers.fetch_add(1, Ordering::Relaxed) + 1);
-        let max = shared.limits.subscribers_max;
-        if !shared.wakeups.attach(id, &selection, &waker, max) {
-            return Err(SubscribeError::TooManySubscribers(max));
-        }
-        let mut cursor = Cursor::new(Arc::clone(shared), id, Arc::clone(&selection), waker);
+        let admission = Admission::new(shared)?;
         // Attached before it is placed: what is published from here on wakes it.
+        let hook = Hook::new(&shared.wakeups, admission.id, &selection);
+        let cursor = Cursor::new(admission, Arc::clone(&selection), Some(hook));
         let located = shared.log.locate(&selection, &start, now).await;
-        if located.is_over && located.gap.is_none() {
-            return Ok(Subscribed::Over);
-        }
-        cursor.place(located.after, located.trims_seen, located.gap);
-        Ok(Subscribed::Open(cursor))
+        Ok(placed(cursor, located))
     }
+
+    /// Opens an event stream for a driver that has a bell, and looks for new events by itself.
+    ///
+    /// # Errors
+    /// When the hub has no room for another subscriber.
+    pub fn join(
+        &self,
+        subscription: Subscription,
+        now: Timestamp,
+    ) -> Result<Joining, SubscribeError> {
+        let Subscription { selection, start } = subscription;
+        let selection = Arc::new(selection);
+        let admission = Admission::new(&self.shared)?;
+        let located = self.shared.log.locate(&selection, &start, now);
+        Ok(Joining {
+            cursor: Some(Cursor::new(admission, selection, None)),
+            located,
+        })
+    }
+
+    /// Has a bell rung whenever something becomes visible, for as long as the hub lives.
+    pub fn hang(&self, bell: Arc<dyn Bell>) {
+        self.shared.wakeups.hang(bell);
+    }
+}
+
+/// A subscription whose start is being looked up.
+pub struct Joining {
+    /// Taken when the start is known.
+    cursor: Option<Cursor>,
+    located: Pending<Located>,
+}
+
+impl Future for Joining {
+    type Output = Subscribed;
+
+    /// # Panics
+    /// When it is polled after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Subscribed> {
+        let located = ready!(self.located.as_mut().poll(cx));
+        let cursor = self.cursor.take();
+        #[expect(clippy::expect_used, reason = "the contract of futures")]
+        let cursor = cursor.expect("not polled after it was ready");
+        Poll::Ready(placed(cursor, located))
+    }
+}
+
+/// Puts a cursor where its subscription starts.
+fn placed(mut cursor: Cursor, located: Located) -> Subscribed {
+    if located.is_over && located.gap.is_none() {
+        return Subscribed::Over;
+    }
+    cursor.place(located.after, located.trims_seen, located.gap);
+    Subscribed::Open(cursor)
 }
 
 fn encode(event: &NewEvent, limits: &Limits) -> Result<Encoded, PublishError> {

@@ -19,6 +19,7 @@
 //! - [`memory`]: the log that is nothing but a window;
 //! - [`subscription`]: what a subscriber asks for, and the gap it is told about;
 //! - [`cursor`]: where a subscriber stands;
+//! - [`pattern_index`]: finding patterns by the topics that they match;
 //! - [`wakeups`]: who waits for which topic;
 //! - [`hub`]: publish and subscribe.
 
@@ -31,6 +32,7 @@ pub mod limits;
 pub mod log;
 pub mod memory;
 pub mod pattern;
+pub mod pattern_index;
 pub mod position;
 pub mod reading;
 pub mod retention;
@@ -39,13 +41,15 @@ pub mod topic;
 pub mod wakeups;
 pub mod window;
 
-pub use cursor::{Cursor, Step};
+pub use cursor::{Cursor, Standing, Step};
 pub use event::{Event, EventType, EventTypeError, NewEvent, Timestamp};
-pub use hub::{Hub, Page, Publication, PublishError, SubscribeError, Subscribed};
+pub use hub::{
+    Admission, Hub, Joining, Page, Publication, PublishError, SubscribeError, Subscribed,
+};
 pub use limits::Limits;
 pub use log::{
-    AppendError, Batch, Durability, IdempotencyKey, Log, Lost, Missing, ReadBudget, Receipt, Slice,
-    TopicStatus,
+    AppendError, Batch, Durability, Feed, FeedLoss, IdempotencyKey, Log, Lost, Missing, ReadBudget,
+    Receipt, Slice, TopicStatus,
 };
 pub use memory::MemoryLog;
 pub use pattern::{Selector, SelectorError, TopicPattern};
@@ -53,4 +57,4 @@ pub use position::{Epoch, EventId, Seq};
 pub use retention::{Retention, RetentionRules};
 pub use subscription::{Gap, GapReason, Resume, Selection, SelectionError, Start, Subscription};
 pub use topic::{TopicError, TopicName};
-pub use wakeups::SubscriberId;
+pub use wakeups::{Bell, SubscriberId};

@@ -188,6 +188,33 @@ impl Slice {
     }
 }
 
+/// What became visible after a place, over all topics: what a driver reads that follows the log for
+/// many subscribers at once.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// The events, in seq order.
+    pub events: Vec<Arc<Event>>,
+    /// Everything visible up to here is among the events, or is told by `lost`.
+    pub after: Seq,
+    /// See [`Slice::trims_seen`].
+    pub trims_seen: u64,
+    /// What was visible and is not among the events.
+    pub lost: FeedLoss,
+    /// Whether there was more than was asked for.
+    pub has_more: bool,
+}
+
+/// Events that a feed does not have. Whoever is concerned reads for itself, and hears of the gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedLoss {
+    /// None.
+    Nothing,
+    /// Some of these topics were dropped before they were read.
+    Topics(Vec<TopicName>),
+    /// Any: they are not in memory, or nobody knows their topics.
+    Anything,
+}
+
 /// A read that is done, or one that has to fetch from storage first.
 pub enum Reading {
     /// Served from memory.
@@ -249,6 +276,10 @@ pub trait Log: Send + Sync + 'static {
 
     /// Reads what lies after a cursor.
     fn read(&self, request: &ReadRequest) -> Reading;
+
+    /// Reads on from a place through all topics, for a reader that knows of `trims_seen` trims. Never
+    /// waits: what is not in memory is a loss of the feed, whose readers read for themselves.
+    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed;
 
     /// Finds where a subscription starts. A lookup, never a scan of what lies before.
     fn locate(&self, selection: &Arc<Selection>, start: &Start, now: Timestamp)

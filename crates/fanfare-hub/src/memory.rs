@@ -7,8 +7,8 @@ use crate::event::{Event, Kind, Timestamp};
 use crate::idempotency::{IdempotencyIndex, KeyId, KeyRow, Known};
 use crate::limits::Limits;
 use crate::log::{
-    AppendError, Batch, Durability, Located, Log, Observer, Pending, ReadRequest, Reading, Receipt,
-    TopicStatus,
+    AppendError, Batch, Durability, Feed, Located, Log, Observer, Pending, ReadRequest, Reading,
+    Receipt, TopicStatus,
 };
 use crate::position::{Epoch, EventId, Seq};
 use crate::retention::RetentionRules;
@@ -137,6 +137,10 @@ impl Log for MemoryLog {
 
     fn read(&self, request: &ReadRequest) -> Reading {
         Reading::Ready(self.read_state().window.read(request))
+    }
+
+    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+        self.read_state().window.feed(after, trims_seen, events_max)
     }
 
     fn locate(

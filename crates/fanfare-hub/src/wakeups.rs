@@ -1,14 +1,15 @@
 //! Who waits for which topic. Publishing wakes exactly those who subscribed to the topic or to a
-//! pattern that selects it; nobody else is looked at.
+//! pattern that selects it; nobody else is looked at. Drivers that follow the whole log for many
+//! subscribers at once have a bell instead.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 
 use crate::log::Observer;
-use crate::pattern::TopicPattern;
+use crate::pattern_index::PatternIndex;
 use crate::subscription::Selection;
 use crate::topic::TopicName;
 
@@ -16,10 +17,53 @@ use crate::topic::TopicName;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriberId(pub u64);
 
+/// Rung when something became visible. Cheap, and never calls back into the hub.
+pub trait Bell: Send + Sync {
+    /// Something is there for those who look.
+    fn ring(&self);
+}
+
 /// The subscribers that wait, by what they wait for.
 #[derive(Default)]
 pub(crate) struct Wakeups {
     waiting: Mutex<Waiting>,
+    bells: RwLock<Vec<Arc<dyn Bell>>>,
+}
+
+/// Has one subscriber woken for as long as it lives.
+pub(crate) struct Hook {
+    wakeups: Arc<Wakeups>,
+    id: SubscriberId,
+    selection: Arc<Selection>,
+    waker: Arc<AtomicWaker>,
+}
+
+impl Hook {
+    pub(crate) fn new(
+        wakeups: &Arc<Wakeups>,
+        id: SubscriberId,
+        selection: &Arc<Selection>,
+    ) -> Self {
+        let waker = Arc::new(AtomicWaker::new());
+        wakeups.attach(id, selection, &waker);
+        Self {
+            wakeups: Arc::clone(wakeups),
+            id,
+            selection: Arc::clone(selection),
+            waker,
+        }
+    }
+
+    /// Sets who is woken.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}
+
+impl Drop for Hook {
+    fn drop(&mut self) {
+        self.wakeups.detach(self.id, &self.selection);
+    }
 }
 
 type Wakers = BTreeMap<SubscriberId, Arc<AtomicWaker>>;
@@ -33,18 +77,7 @@ fn take(wakers: &Wakers, woken: &mut Vec<Waker>) {
 #[derive(Default)]
 struct Waiting {
     topics: HashMap<TopicName, Wakers>,
-    patterns: PatternNode,
-    everybody: BTreeSet<SubscriberId>,
-}
-
-/// Patterns by their segments: a topic walks down all branches that it matches, and finds its
-/// subscribers without a look at any other pattern.
-#[derive(Default)]
-struct PatternNode {
-    /// The next segment, literal or `*`; `**` is a leaf below its parent.
-    branches: HashMap<Box<str>, Self>,
-    /// Those whose pattern ends here.
-    wakers: Wakers,
+    patterns: PatternIndex<Wakers>,
 }
 
 impl Wakeups {
@@ -53,38 +86,28 @@ impl Wakeups {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many subscribers there are.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().everybody.len()
+    /// Adds a bell that is rung for every topic.
+    pub(crate) fn hang(&self, bell: Arc<dyn Bell>) {
+        let mut bells = self.bells.write().unwrap_or_else(PoisonError::into_inner);
+        bells.push(bell);
     }
 
-    /// Attaches a subscriber unless there are `max` of them.
-    pub(crate) fn attach(
-        &self,
-        id: SubscriberId,
-        selection: &Selection,
-        waker: &Arc<AtomicWaker>,
-        max: usize,
-    ) -> bool {
+    /// Attaches a subscriber.
+    fn attach(&self, id: SubscriberId, selection: &Selection, waker: &Arc<AtomicWaker>) {
         let waiting = &mut *self.lock();
-        if waiting.everybody.len() >= max {
-            return false;
-        }
-        waiting.everybody.insert(id);
         for topic in &selection.topics {
             let wakers = waiting.topics.entry(topic.clone()).or_default();
             wakers.insert(id, Arc::clone(waker));
         }
         for pattern in &selection.patterns {
-            waiting.patterns.insert(pattern, id, waker);
+            let wakers = waiting.patterns.entry(pattern);
+            wakers.insert(id, Arc::clone(waker));
         }
-        true
     }
 
     /// Detaches a subscriber.
-    pub(crate) fn detach(&self, id: SubscriberId, selection: &Selection) {
+    fn detach(&self, id: SubscriberId, selection: &Selection) {
         let waiting = &mut *self.lock();
-        waiting.everybody.remove(&id);
         for topic in &selection.topics {
             if let Some(wakers) = waiting.topics.get_mut(topic) {
                 wakers.remove(&id);
@@ -94,65 +117,29 @@ impl Wakeups {
             }
         }
         for pattern in &selection.patterns {
-            let segments: Vec<_> = pattern.segments().collect();
-            waiting.patterns.remove(&segments, id);
+            waiting.patterns.retain(pattern, |wakers| {
+                wakers.remove(&id);
+                !wakers.is_empty()
+            });
         }
     }
 }
 
 impl Observer for Wakeups {
     fn visible(&self, topic: &TopicName) {
+        let bells = self.bells.read().unwrap_or_else(PoisonError::into_inner);
+        bells.iter().for_each(|bell| bell.ring());
+        drop(bells);
         let mut woken = Vec::new();
         let waiting = self.lock();
         if let Some(wakers) = waiting.topics.get(topic) {
             take(wakers, &mut woken);
         }
-        if !waiting.patterns.branches.is_empty() {
-            let segments: Vec<_> = topic.as_str().split('/').collect();
-            waiting.patterns.take(&segments, &mut woken);
-        }
+        waiting
+            .patterns
+            .matching(topic, |wakers| take(wakers, &mut woken));
         drop(waiting);
         woken.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl PatternNode {
-    fn insert(&mut self, pattern: &TopicPattern, id: SubscriberId, waker: &Arc<AtomicWaker>) {
-        let mut node = self;
-        for segment in pattern.segments() {
-            node = node.branches.entry(segment.into()).or_default();
-        }
-        node.wakers.insert(id, Arc::clone(waker));
-    }
-
-    /// Removes a subscriber and the branches that nobody needs any more.
-    fn remove(&mut self, segments: &[&str], id: SubscriberId) {
-        let Some((&segment, rest)) = segments.split_first() else {
-            self.wakers.remove(&id);
-            return;
-        };
-        if let Some(branch) = self.branches.get_mut(segment) {
-            branch.remove(rest, id);
-            if branch.wakers.is_empty() && branch.branches.is_empty() {
-                self.branches.remove(segment);
-            }
-        }
-    }
-
-    fn take(&self, segments: &[&str], woken: &mut Vec<Waker>) {
-        let Some((&segment, rest)) = segments.split_first() else {
-            take(&self.wakers, woken);
-            return;
-        };
-        // A topic has no `*` segment, so that these three are different branches.
-        if let Some(open_end) = self.branches.get("**") {
-            take(&open_end.wakers, woken);
-        }
-        for branch in ["*", segment] {
-            if let Some(branch) = self.branches.get(branch) {
-                branch.take(rest, woken);
-            }
-        }
     }
 }
 
@@ -186,7 +173,7 @@ mod tests {
             let count = Arc::new(Count(AtomicUsize::new(0)));
             let waker = Arc::new(AtomicWaker::new());
             let id = SubscriberId(index as u64);
-            assert!(wakeups.attach(id, &selection, &waker, usize::MAX));
+            wakeups.attach(id, &selection, &waker);
             for topic in topics.map(|topic| TopicName::parse(topic).unwrap()) {
                 waker.register(&Waker::from(Arc::clone(&count)));
                 wakeups.visible(&topic);
@@ -195,7 +182,6 @@ mod tests {
                 assert!(woken <= 1);
             }
         }
-        assert_eq!(wakeups.len(), selectors.len());
     }
 
     #[test]
@@ -204,11 +190,10 @@ mod tests {
         let selectors = ["a/b", "a/*", "a/**"].map(|text| Selector::parse(text).unwrap());
         let selection = Selection::new(selectors, &Limits::default()).unwrap();
         let waker = Arc::new(AtomicWaker::new());
-        assert!(wakeups.attach(SubscriberId(1), &selection, &waker, 1));
-        assert!(!wakeups.attach(SubscriberId(2), &selection, &waker, 1));
+        wakeups.attach(SubscriberId(1), &selection, &waker);
         wakeups.detach(SubscriberId(1), &selection);
         let waiting = wakeups.lock();
-        assert!(waiting.topics.is_empty() && waiting.everybody.is_empty());
-        assert!(waiting.patterns.branches.is_empty());
+        assert!(waiting.topics.is_empty());
+        assert!(waiting.patterns.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use fanfare_hub::log::{Located, Observer, Pending, ReadRequest, Reading, Receipt};
+use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading, Receipt};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, Log, Selection, Seq, Start, Timestamp, TopicName,
     TopicStatus,
@@ -156,6 +156,10 @@ impl Log for DiskLog {
         }
         let (shared, request) = (Arc::clone(&self.shared), request.clone());
         Reading::Later(self.readers.ask(move || fetch(&shared, &request)))
+    }
+
+    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+        self.shared.view().feed(after, trims_seen, events_max)
     }
 
     fn locate(

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use fanfare_hub::log::{Located, Observer, Pending, ReadRequest, Reading};
+use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, Limits, Log, MemoryLog, Receipt, RetentionRules,
     Selection, Seq, Start, Timestamp, TopicName, TopicStatus,
@@ -47,6 +47,10 @@ impl Log for DiskLike {
     fn read(&self, request: &ReadRequest) -> Reading {
         self.memory.read(request)
     }
+    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+        self.memory.feed(after, trims_seen, events_max)
+    }
+
     fn locate(
         &self,
         selection: &Arc<Selection>,

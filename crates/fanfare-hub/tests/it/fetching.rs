@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use fanfare_hub::log::{Located, Observer, Pending, ReadRequest, Reading};
+use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, GapReason, Hub, Limits, Log, MemoryLog, Receipt,
     RetentionRules, Selection, Seq, Start, Step, Subscription, Timestamp, TopicName, TopicStatus,
@@ -55,6 +55,10 @@ impl Log for SlowLog {
     fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
         self.memory.append(batch)
     }
+    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+        self.memory.feed(after, trims_seen, events_max)
+    }
+
     fn locate(
         &self,
         selection: &Arc<Selection>,

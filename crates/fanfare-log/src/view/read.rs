@@ -1,6 +1,8 @@
 //! Reading from memory: from one topic, by merging several, or forward through all.
 
-use fanfare_hub::log::{ReadRequest, Slice};
+use std::sync::Arc;
+
+use fanfare_hub::log::{Feed, FeedLoss, ReadRequest, Slice};
 use fanfare_hub::reading::{Taken, looks_of_a_turn};
 use fanfare_hub::{Selection, Seq};
 
@@ -43,6 +45,34 @@ impl View {
             has_more,
             is_over: !has_more && self.is_over(selection),
         })
+    }
+
+    /// Reads on from a place through all topics, as far as memory goes.
+    pub(crate) fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+        let mut feed = Feed {
+            events: Vec::new(),
+            after: self.last.max(after),
+            trims_seen: self.drops.count(),
+            lost: FeedLoss::Anything,
+            has_more: false,
+        };
+        if !self.is_in_memory(after) {
+            return feed;
+        }
+        feed.lost = match self.drops.count() == trims_seen || self.trimmed_max <= after {
+            true => FeedLoss::Nothing,
+            false => self.drops.lost_since(after, trims_seen),
+        };
+        for (_, event) in self.tail.after(after) {
+            let Some(event) = event else { continue };
+            if feed.events.len() == events_max {
+                feed.has_more = true;
+                feed.after = feed.events.last().map_or(after, |event| event.seq);
+                break;
+            }
+            feed.events.push(Arc::clone(event));
+        }
+        feed
     }
 
     fn is_in_memory(&self, after: Seq) -> bool {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fanfare_hub::log::{Located, Observer, Pending, ReadRequest, Reading, Receipt};
+use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading, Receipt};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, EventId, Limits, Log, MemoryLog, NewEvent, ReadBudget,
     RetentionRules, Selection, Selector, Seq, Slice, Start, Timestamp, TopicName, TopicStatus,
@@ -206,6 +206,10 @@ impl Log for BrokenLog {
     fn durability(&self) -> Durability {
         self.memory.durability()
     }
+    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+        self.memory.feed(after, trims_seen, events_max)
+    }
+
     fn locate(
         &self,
         selection: &Arc<Selection>,
