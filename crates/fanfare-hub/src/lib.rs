@@ -48,8 +48,8 @@ pub use hub::{
 };
 pub use limits::Limits;
 pub use log::{
-    AppendError, Batch, Durability, Feed, FeedLoss, IdempotencyKey, Log, Lost, Missing, ReadBudget,
-    Receipt, Slice, TopicStatus,
+    AnswerTo, Answers, AppendError, Batch, Durability, Feed, FeedLoss, IdempotencyKey, Log, Lost,
+    Missing, ReadBudget, Receipt, Slice, TopicStatus,
 };
 pub use memory::MemoryLog;
 pub use pattern::{Selector, SelectorError, TopicPattern};

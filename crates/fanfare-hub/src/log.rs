@@ -13,10 +13,13 @@
 //! - a batch MUST be stored whole or not at all;
 //! - observers MUST be called after the events became visible.
 
+mod once;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use self::once::{Awaited, Once};
 use crate::event::{Encoded, Event, Kind, Timestamp};
 use crate::position::{Epoch, EventId, Seq};
 use crate::subscription::{Gap, GapReason, Selection, Start};
@@ -260,6 +263,36 @@ pub trait Observer: Send + Sync {
     fn visible(&self, topic: &TopicName);
 }
 
+/// Takes the answers to appends.
+///
+/// Whoever implements it MUST NOT block and MUST NOT call back into the log: the log calls this
+/// from its own thread, or within [`Log::append_to`] itself.
+pub trait Answers: Send + Sync {
+    /// The answer to the append that was handed in with this token.
+    fn answer(&self, token: u64, result: Result<Receipt, AppendError>);
+
+    /// Called after a run of answers, however short, so that whoever waits for them can be woken
+    /// once rather than for each.
+    fn wake(&self) {}
+}
+
+/// Where the answer to one append goes.
+#[derive(Clone)]
+pub struct AnswerTo {
+    /// Who takes it.
+    pub to: Arc<dyn Answers>,
+    /// Says there which append it was.
+    pub token: u64,
+}
+
+impl AnswerTo {
+    /// Gives the answer to one append alone.
+    pub fn send(self, result: Result<Receipt, AppendError>) {
+        self.to.answer(self.token, result);
+        self.to.wake();
+    }
+}
+
 /// The log of the hub.
 pub trait Log: Send + Sync + 'static {
     /// The present incarnation.
@@ -271,8 +304,16 @@ pub trait Log: Send + Sync + 'static {
     /// What acknowledged events survive.
     fn durability(&self) -> Durability;
 
+    /// Stores a batch. It is answered exactly once, maybe before this returns.
+    fn append_to(&self, batch: Batch, answer: AnswerTo);
+
     /// Stores a batch. The work goes on when the future is dropped.
-    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>>;
+    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+        let to = Arc::new(Once::default());
+        let answered = Awaited(Arc::clone(&to));
+        self.append_to(batch, AnswerTo { to, token: 0 });
+        Box::pin(answered)
+    }
 
     /// Reads what lies after a cursor.
     fn read(&self, request: &ReadRequest) -> Reading;

@@ -7,8 +7,8 @@ use crate::event::{Event, Kind, Timestamp};
 use crate::idempotency::{IdempotencyIndex, KeyId, KeyRow, Known};
 use crate::limits::Limits;
 use crate::log::{
-    AppendError, Batch, Durability, Feed, Located, Log, Observer, Pending, ReadRequest, Reading,
-    Receipt, TopicStatus,
+    AnswerTo, AppendError, Batch, Durability, Feed, Located, Log, Observer, Pending, ReadRequest,
+    Reading, Receipt, TopicStatus,
 };
 use crate::position::{Epoch, EventId, Seq};
 use crate::retention::RetentionRules;
@@ -124,7 +124,7 @@ impl Log for MemoryLog {
         Durability::Memory
     }
 
-    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+    fn append_to(&self, batch: Batch, answer: AnswerTo) {
         let topic = batch.topic.clone();
         let result = self.store(batch);
         if let (Some(observer), Ok(receipt)) = (self.observer.get(), &result)
@@ -132,7 +132,7 @@ impl Log for MemoryLog {
         {
             observer.visible(&topic);
         }
-        Box::pin(ready(result))
+        answer.send(result);
     }
 
     fn read(&self, request: &ReadRequest) -> Reading {

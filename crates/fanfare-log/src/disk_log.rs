@@ -6,20 +6,21 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading, Receipt};
+use fanfare_hub::log::{AnswerTo, Feed, Located, Observer, Pending, ReadRequest, Reading};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, Log, Selection, Seq, Start, Timestamp, TopicName,
     TopicStatus,
 };
 use futures_channel::oneshot;
 
+use crate::answer::Answer;
 use crate::cache::Cache;
 use crate::fetch::fetch;
 use crate::keeper::{CHORES_MAX, Chore, Keeper};
 use crate::locate;
 use crate::open::OpenError;
 use crate::options::Options;
-use crate::queue::{Queue, Refused, Request};
+use crate::queue::Request;
 use crate::readers::{Readers, ready};
 use crate::recover::recover;
 use crate::shared::{Parts, Shared, Trouble};
@@ -139,15 +140,12 @@ impl Log for DiskLog {
         self.shared.durability
     }
 
-    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+    fn append_to(&self, batch: Batch, answer: AnswerTo) {
         let events = batch.events.iter();
         let bytes = events.map(|(encoded, _)| encoded.len() as u64).sum();
-        let (answer, answered) = oneshot::channel();
-        submit(
-            &self.shared.queue,
-            Request::Append(batch, answer),
-            (bytes, answered),
-        )
+        self.shared
+            .queue
+            .push(Request::Append(batch, Answer::new(answer)), bytes);
     }
 
     fn read(&self, request: &ReadRequest) -> Reading {
@@ -190,13 +188,21 @@ impl Log for DiskLog {
 
     fn forget(&self, name: &TopicName) -> Pending<Result<u64, AppendError>> {
         let (answer, answered) = oneshot::channel();
-        let request = Request::Forget(name.clone(), answer);
-        submit(&self.shared.queue, request, (0, answered))
+        self.shared
+            .queue
+            .push(Request::Forget(name.clone(), answer), 0);
+        Box::pin(async move {
+            answered.await.unwrap_or_else(|oneshot::Canceled| {
+                // The writer answers everybody, unless it is gone.
+                let reason = "the log's writer stopped".to_owned();
+                Err(AppendError::Uncertain(reason))
+            })
+        })
     }
 
     fn trim(&self, now: Timestamp) {
         // When the line is full there will be another second.
-        drop(self.shared.queue.push(Request::Trim(now), 0));
+        self.shared.queue.push(Request::Trim(now), 0);
     }
 
     fn writable(&self) -> Result<(), AppendError> {
@@ -205,7 +211,7 @@ impl Log for DiskLog {
         };
         if matches!(trouble, Trouble::Full(_)) {
             // Who asks may be all there is: a hub that is not ready gets no publish that would try.
-            drop(self.shared.queue.push(Request::Retry, 0));
+            self.shared.queue.push(Request::Retry, 0);
         }
         Err(AppendError::Unavailable(trouble.reason().to_owned()))
     }
@@ -213,22 +219,4 @@ impl Log for DiskLog {
     fn observe(&self, observer: Arc<dyn Observer>) {
         self.shared.observe(observer);
     }
-}
-
-/// Puts a request in line and gives its answer.
-fn submit<T: Send + 'static>(
-    queue: &Queue,
-    request: Request,
-    (bytes, answered): (u64, oneshot::Receiver<Result<T, AppendError>>),
-) -> Pending<Result<T, AppendError>> {
-    if let Err(Refused(reason)) = queue.push(request, bytes) {
-        return ready(Err(AppendError::Unavailable(reason.to_owned())));
-    }
-    Box::pin(async move {
-        answered.await.unwrap_or_else(|oneshot::Canceled| {
-            // The writer answers everybody, unless it is gone.
-            let reason = "the log's writer stopped".to_owned();
-            Err(AppendError::Uncertain(reason))
-        })
-    })
 }

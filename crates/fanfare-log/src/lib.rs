@@ -14,11 +14,12 @@
 //! - `mark`, `memo`: how far the log was durable, and what outlives its segments;
 //! - `topics`, `view`: what readers may see;
 //! - `shelf`, `fetch`, `locate`, `readers`: reading what is not in memory;
-//! - `queue`, `writer`: group commit, going on to the next segment, retention;
+//! - `answer`, `queue`, `writer`: group commit, going on to the next segment, retention;
 //! - `keeper`: slow chores;
 //! - `recover`: opening a folder, whatever happened to it;
 //! - [`disk_log`]: the log as the hub sees it.
 
+mod answer;
 mod bytes;
 mod cache;
 pub mod disk_log;

@@ -6,9 +6,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fanfare_hub::log::Batch;
-use fanfare_hub::{AppendError, Receipt, Timestamp, TopicName};
+use fanfare_hub::{AppendError, Timestamp, TopicName};
 use futures_channel::oneshot;
 
+use crate::answer::Answer;
 use crate::options::QUEUE_BYTES_MAX;
 
 /// When nobody came for so long, nobody is about to: handing an event in takes less than 1 us.
@@ -17,9 +18,6 @@ const QUIET: Duration = Duration::from_micros(5);
 const GATHER_MAX: Duration = Duration::from_micros(50);
 /// Turns between two looks, some 0.2 us, so that those who come find the lock free.
 const SPINS: usize = 16;
-
-/// Where the answer to a batch goes.
-pub(crate) type Answer = oneshot::Sender<Result<Receipt, AppendError>>;
 
 /// What the writer is asked for.
 pub(crate) enum Request {
@@ -31,6 +29,19 @@ pub(crate) enum Request {
     Trim(Timestamp),
     /// See whether what was wrong with the disk is over.
     Retry,
+}
+
+impl Request {
+    /// Says why it found no room.
+    fn refuse(self, reason: &str) {
+        let error = AppendError::Unavailable(reason.to_owned());
+        match self {
+            Self::Append(_, answer) => answer.send(Err(error)),
+            // Who hung up does not want to know.
+            Self::Forget(_, answer) => drop(answer.send(Err(error))),
+            Self::Trim(_) | Self::Retry => {}
+        }
+    }
 }
 
 /// The requests that wait.
@@ -55,14 +66,16 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a request of so many bytes in line.
-    pub(crate) fn push(&self, request: Request, bytes: u64) -> Result<(), Refused> {
+    /// Puts a request of so many bytes in line, or refuses it to whoever waits for it.
+    pub(crate) fn push(&self, request: Request, bytes: u64) {
         let mut inner = self.lock();
         if inner.is_closed {
-            return Err(Refused("the log is closed"));
+            drop(inner);
+            return request.refuse("the log is closed");
         }
         if inner.bytes + bytes > QUEUE_BYTES_MAX && inner.bytes > 0 {
-            return Err(Refused("the disk does not keep up with publishers"));
+            drop(inner);
+            return request.refuse("the disk does not keep up with publishers");
         }
         inner.bytes += bytes;
         inner.requests.push(request);
@@ -71,7 +84,6 @@ impl Queue {
             drop(inner);
             self.bell.notify_one();
         }
-        Ok(())
     }
 
     /// Waits for requests and takes all there are; `false` once the queue is closed and empty.
@@ -123,6 +135,3 @@ impl Queue {
         self.bell.notify_one();
     }
 }
-
-/// Why a request found no room.
-pub(crate) struct Refused(pub(crate) &'static str);

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading};
+use fanfare_hub::log::{AnswerTo, Feed, Located, Observer, Pending, ReadRequest, Reading};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, Limits, Log, MemoryLog, Receipt, RetentionRules,
     Selection, Seq, Start, Timestamp, TopicName, TopicStatus,
@@ -23,16 +23,16 @@ impl Log for DiskLike {
     fn durability(&self) -> Durability {
         Durability::Disk
     }
-    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+    fn append_to(&self, batch: Batch, answer: AnswerTo) {
         if let Some(trouble) = self.trouble.lock().unwrap().clone() {
-            return std::future::ready(Err(trouble)).boxed();
+            return answer.send(Err(trouble));
         }
-        let stored = self.memory.append(batch);
+        let stored = self.memory.append(batch).now_or_never();
         let on_disk = |receipt| Receipt {
             durability: Durability::Disk,
             ..receipt
         };
-        stored.map(move |result| result.map(on_disk)).boxed()
+        answer.send(stored.expect("a memory log never waits").map(on_disk));
     }
     fn writable(&self) -> Result<(), AppendError> {
         self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)

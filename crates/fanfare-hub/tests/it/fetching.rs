@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading};
+use fanfare_hub::log::{AnswerTo, Feed, Located, Observer, Pending, ReadRequest, Reading};
 use fanfare_hub::{
-    AppendError, Batch, Durability, Epoch, GapReason, Hub, Limits, Log, MemoryLog, Receipt,
-    RetentionRules, Selection, Seq, Start, Step, Subscription, Timestamp, TopicName, TopicStatus,
+    AppendError, Batch, Durability, Epoch, GapReason, Hub, Limits, Log, MemoryLog, RetentionRules,
+    Selection, Seq, Start, Step, Subscription, Timestamp, TopicName, TopicStatus,
 };
 
 use crate::fixture::{
@@ -52,8 +52,8 @@ impl Log for SlowLog {
     fn durability(&self) -> Durability {
         self.memory.durability()
     }
-    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
-        self.memory.append(batch)
+    fn append_to(&self, batch: Batch, answer: AnswerTo) {
+        self.memory.append_to(batch, answer);
     }
     fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
         self.memory.feed(after, trims_seen, events_max)

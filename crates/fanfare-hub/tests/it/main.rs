@@ -5,6 +5,7 @@
     reason = "in a test a failed unwrap is the failed test"
 )]
 
+mod answers;
 mod concurrent;
 mod fetching;
 mod fixture;

@@ -9,6 +9,7 @@ use fanfare_hub::{AppendError, Durability, Event, TopicName};
 use super::Writer;
 use super::retain::is_bounded;
 use super::stage::Change;
+use crate::answer::Told;
 use crate::index::Entry;
 use crate::record::{EVENT_HEADER, HEADER};
 use crate::shared::Trouble;
@@ -90,9 +91,11 @@ impl Writer {
             Failed::Uncertain(reason) => AppendError::Uncertain(reason.clone()),
         };
         tracing::error!(%error, "the log could not store events");
+        let mut told = Told::default();
         for (answer, _) in self.group.answers.drain(..) {
-            drop(answer.send(Err(error.clone())));
+            told.tell(answer, Err(error.clone()));
         }
+        told.wake();
         for change in self.group.changes.drain(..) {
             if let Change::Forget(_, Some(answer)) = change {
                 drop(answer.send(Err(error.clone())));
@@ -194,10 +197,11 @@ impl Writer {
     }
 
     fn answer(&mut self) {
+        let mut told = Told::default();
         for (answer, receipt) in self.group.answers.drain(..) {
-            // A publisher that hung up does not want to know.
-            drop(answer.send(Ok(receipt)));
+            told.tell(answer, Ok(receipt));
         }
+        told.wake();
     }
 }
 

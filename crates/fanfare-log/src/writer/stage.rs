@@ -11,8 +11,8 @@ use fanfare_hub::{AppendError, Event, EventId, IdempotencyKey, Receipt, Seq, Top
 use futures_channel::oneshot;
 
 use super::Writer;
+use crate::answer::Answer;
 use crate::options::{BATCH_BYTES_MAX, GROUP_BYTES_MAX};
-use crate::queue::Answer;
 use crate::record::{self, Encoder, Holds, Opening};
 use crate::view::View;
 
@@ -71,8 +71,7 @@ impl Writer {
             Ok(Checked::New(id)) => self.encode(batch, id, answer),
             // A retry of what is in this very group is answered when that is durable.
             Ok(Checked::Stored(receipt)) => self.group.answers.push((answer, receipt)),
-            // A publisher that hung up does not want to know.
-            Err(error) => drop(answer.send(Err(error))),
+            Err(error) => answer.send(Err(error)),
         }
     }
 

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod answers;
 mod crash;
 mod faults;
 mod oracle;

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fanfare_hub::log::{Feed, Located, Observer, Pending, ReadRequest, Reading, Receipt};
+use fanfare_hub::log::{AnswerTo, Feed, Located, Observer, Pending, ReadRequest, Reading, Receipt};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, EventId, Limits, Log, MemoryLog, NewEvent, ReadBudget,
     RetentionRules, Selection, Selector, Seq, Slice, Start, Timestamp, TopicName, TopicStatus,
 };
+use futures_util::FutureExt;
 
 /// Which promise is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +97,10 @@ impl BrokenLog {
         }
     }
 
-    fn store_twice(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+    fn store_twice(&self, batch: Batch) -> Result<Receipt, AppendError> {
         let (topic, time) = (batch.topic.clone(), batch.time);
         let before = self.memory.last();
-        let answer = self.memory.append(batch);
+        let answer = self.remember(batch);
         let selector = Selector::parse(topic.as_str()).unwrap();
         let copies = self.slice(&ReadRequest {
             selection: Arc::new(Selection::new([selector], &Limits::default()).unwrap()),
@@ -123,31 +124,31 @@ impl BrokenLog {
     }
 
     /// Stores a batch behind the next one.
-    fn swap(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+    fn swap(&self, batch: Batch) -> Result<Receipt, AppendError> {
         let mut held = self.held.lock().unwrap();
         let answer = match held.take() {
             Some(earlier) => {
-                let answer = self.memory.append(batch);
+                let answer = self.remember(batch);
                 drop(self.memory.append(earlier));
                 answer
             }
             None if batch.idempotency.is_none() && self.strikes_now() => {
                 let receipt = self.promise(&batch);
                 *held = Some(batch);
-                ready(Ok(receipt))
+                Ok(receipt)
             }
-            None => self.memory.append(batch),
+            None => self.remember(batch),
         };
         drop(held);
         answer
     }
 
-    fn take_back(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+    fn take_back(&self, batch: Batch) -> Result<Receipt, AppendError> {
         let first = self.memory.last().0 + 1;
         let seqs = first..first + batch.events.len() as u64;
         self.doomed.lock().unwrap().extend(seqs.map(Seq));
         drop(self.memory.append(batch));
-        ready(Err(AppendError::Uncertain("on purpose".to_owned())))
+        Err(AppendError::Uncertain("on purpose".to_owned()))
     }
 
     fn slice(&self, request: &ReadRequest) -> Slice {
@@ -158,25 +159,35 @@ impl BrokenLog {
     }
 }
 
-fn ready<T: Send + 'static>(value: T) -> Pending<T> {
-    Box::pin(std::future::ready(value))
-}
-
-impl Log for BrokenLog {
-    fn append(&self, batch: Batch) -> Pending<Result<Receipt, AppendError>> {
+impl BrokenLog {
+    fn store(&self, batch: Batch) -> Result<Receipt, AppendError> {
         // What has a key is tried again, and a second attempt would hide what the first one did.
         let is_occasion = batch.idempotency.is_none();
         match self.fault {
             Fault::Swaps => self.swap(batch),
-            Fault::Forgets if is_occasion && self.strikes_now() => ready(Ok(self.promise(&batch))),
+            Fault::Forgets if is_occasion && self.strikes_now() => Ok(self.promise(&batch)),
             Fault::StoresRefused if is_occasion && self.strikes_now() => {
                 drop(self.memory.append(batch));
-                ready(Err(AppendError::Unavailable("on purpose".to_owned())))
+                Err(AppendError::Unavailable("on purpose".to_owned()))
             }
             Fault::StoresTwice if self.strikes_now() => self.store_twice(batch),
             Fault::TakesBack if is_occasion && self.strikes_now() => self.take_back(batch),
-            _ => self.memory.append(batch),
+            _ => self.remember(batch),
         }
+    }
+
+    /// Stores a batch as it should be.
+    fn remember(&self, batch: Batch) -> Result<Receipt, AppendError> {
+        let Some(stored) = self.memory.append(batch).now_or_never() else {
+            unreachable!("a memory log never waits")
+        };
+        stored
+    }
+}
+
+impl Log for BrokenLog {
+    fn append_to(&self, batch: Batch, answer: AnswerTo) {
+        answer.send(self.store(batch));
     }
 
     fn read(&self, request: &ReadRequest) -> Reading {
