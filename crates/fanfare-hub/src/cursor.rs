@@ -109,9 +109,9 @@ impl Cursor {
     ///
     /// # Errors
     /// The cursor itself, when it has something to tell or waits for storage.
-    pub fn rest(self) -> Result<Standing, Self> {
+    pub fn rest(self) -> Result<Standing, Box<Self>> {
         if self.gap.is_some() || self.held.is_some() || self.fetch.is_some() {
-            return Err(self);
+            return Err(Box::new(self));
         }
         Ok(Standing {
             admission: self.admission,

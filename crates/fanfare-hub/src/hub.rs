@@ -129,6 +129,10 @@ pub struct Page {
 }
 
 /// What a subscription comes to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is open, and moved on at once"
+)]
 pub enum Subscribed {
     /// An open event stream.
     Open(Cursor),

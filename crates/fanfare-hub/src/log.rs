@@ -318,9 +318,9 @@ pub trait Log: Send + Sync + 'static {
     /// Reads what lies after a cursor.
     fn read(&self, request: &ReadRequest) -> Reading;
 
-    /// Reads on from a place through all topics, for a reader that knows of `trims_seen` trims. Never
-    /// waits: what is not in memory is a loss of the feed, whose readers read for themselves.
-    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed;
+    /// Reads on from a place through all topics, for a reader that knows of `trims_seen` trims.
+    /// Never waits: what is not in memory is a loss of the feed, whose readers read for themselves.
+    fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed;
 
     /// Finds where a subscription starts. A lookup, never a scan of what lies before.
     fn locate(&self, selection: &Arc<Selection>, start: &Start, now: Timestamp)

@@ -7,8 +7,8 @@ use crate::event::{Event, Kind, Timestamp};
 use crate::idempotency::{IdempotencyIndex, KeyId, KeyRow, Known};
 use crate::limits::Limits;
 use crate::log::{
-    AnswerTo, AppendError, Batch, Durability, Feed, Located, Log, Observer, Pending, ReadRequest,
-    Reading, Receipt, TopicStatus,
+    AnswerTo, AppendError, Batch, Durability, Feed, Located, Log, Observer, Pending, ReadBudget,
+    ReadRequest, Reading, Receipt, TopicStatus,
 };
 use crate::position::{Epoch, EventId, Seq};
 use crate::retention::RetentionRules;
@@ -139,8 +139,8 @@ impl Log for MemoryLog {
         Reading::Ready(self.read_state().window.read(request))
     }
 
-    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
-        self.read_state().window.feed(after, trims_seen, events_max)
+    fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed {
+        self.read_state().window.feed(after, trims_seen, budget)
     }
 
     fn locate(

@@ -6,7 +6,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use fanfare_hub::log::{AnswerTo, Feed, Located, Observer, Pending, ReadRequest, Reading};
+use fanfare_hub::log::{
+    AnswerTo, Feed, Located, Observer, Pending, ReadBudget, ReadRequest, Reading,
+};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, Log, Selection, Seq, Start, Timestamp, TopicName,
     TopicStatus,
@@ -156,8 +158,8 @@ impl Log for DiskLog {
         Reading::Later(self.readers.ask(move || fetch(&shared, &request)))
     }
 
-    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
-        self.shared.view().feed(after, trims_seen, events_max)
+    fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed {
+        self.shared.view().feed(after, trims_seen, budget)
     }
 
     fn locate(

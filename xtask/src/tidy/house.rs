@@ -59,7 +59,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-hub",
-        budget: 2_500,
+        budget: 2_800,
         ours: &["fanfare-sse"],
         foreign: Some(&[
             "bytes",
@@ -86,6 +86,20 @@ pub(crate) const HOUSE: &[Room] = &[
             "tracing",
         ]),
         unmentionable: &["http", "hyper", "tokio", "async_nats", "std::net"],
+    },
+    Room {
+        name: "fanfare-delivery",
+        budget: 2_600,
+        ours: &["fanfare-hub"],
+        foreign: Some(&["bytes", "fastrand", "rustix", "tracing"]),
+        unmentionable: &[
+            "http",
+            "hyper",
+            "tokio",
+            "async_nats",
+            "std::fs",
+            "fanfare_log",
+        ],
     },
     Room {
         name: "fanfare-http",

@@ -3,7 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use fanfare_hub::log::{AnswerTo, Feed, Located, Observer, Pending, ReadRequest, Reading};
+use fanfare_hub::log::{
+    AnswerTo, Feed, Located, Observer, Pending, ReadBudget, ReadRequest, Reading,
+};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, Limits, Log, MemoryLog, Receipt, RetentionRules,
     Selection, Seq, Start, Timestamp, TopicName, TopicStatus,
@@ -47,8 +49,8 @@ impl Log for DiskLike {
     fn read(&self, request: &ReadRequest) -> Reading {
         self.memory.read(request)
     }
-    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
-        self.memory.feed(after, trims_seen, events_max)
+    fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed {
+        self.memory.feed(after, trims_seen, budget)
     }
 
     fn locate(

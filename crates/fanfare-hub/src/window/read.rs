@@ -7,7 +7,7 @@ use super::{Topic, Window};
 use crate::drops::Floor;
 use crate::event::Event;
 use crate::limits::{MERGE_TOPICS_MAX, SCAN_EVENTS_MAX};
-use crate::log::{Feed, FeedLoss, Lost, Missing, ReadRequest, Slice};
+use crate::log::{Feed, FeedLoss, Lost, Missing, ReadBudget, ReadRequest, Slice};
 use crate::pattern::TopicPattern;
 use crate::position::Seq;
 use crate::reading::{Taken, looks_of_a_turn};
@@ -55,22 +55,20 @@ impl Window {
 
     /// Reads on from a place through all topics.
     #[must_use]
-    pub fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+    pub fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed {
         let rest = self.order.range((Excluded(after), Unbounded));
-        let mut rest = rest.map(|(_, event)| Arc::clone(event));
-        let events: Vec<_> = rest.by_ref().take(events_max).collect();
-        let has_more = rest.next().is_some();
+        let mut taken = Taken::new(budget);
+        let stopped_at = taken.take_all(rest.map(|(_, event)| event));
         let lost = match self.drops.count() == trims_seen || self.trimmed_max <= after {
             true => FeedLoss::Nothing,
             false => self.drops.lost_since(after, trims_seen),
         };
-        let last = events.last().filter(|_| has_more);
         Feed {
-            after: last.map_or_else(|| self.last.max(after), |event| event.seq),
-            events,
+            events: taken.events,
+            after: stopped_at.unwrap_or_else(|| self.last.max(after)),
             trims_seen: self.drops.count(),
             lost,
-            has_more,
+            has_more: stopped_at.is_some(),
         }
     }
 

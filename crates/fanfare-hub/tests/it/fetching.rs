@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use fanfare_hub::log::{AnswerTo, Feed, Located, Observer, Pending, ReadRequest, Reading};
+use fanfare_hub::log::{
+    AnswerTo, Feed, Located, Observer, Pending, ReadBudget, ReadRequest, Reading,
+};
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, GapReason, Hub, Limits, Log, MemoryLog, RetentionRules,
     Selection, Seq, Start, Step, Subscription, Timestamp, TopicName, TopicStatus,
@@ -55,8 +57,8 @@ impl Log for SlowLog {
     fn append_to(&self, batch: Batch, answer: AnswerTo) {
         self.memory.append_to(batch, answer);
     }
-    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
-        self.memory.feed(after, trims_seen, events_max)
+    fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed {
+        self.memory.feed(after, trims_seen, budget)
     }
 
     fn locate(

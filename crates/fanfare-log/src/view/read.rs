@@ -1,8 +1,6 @@
 //! Reading from memory: from one topic, by merging several, or forward through all.
 
-use std::sync::Arc;
-
-use fanfare_hub::log::{Feed, FeedLoss, ReadRequest, Slice};
+use fanfare_hub::log::{Feed, FeedLoss, ReadBudget, ReadRequest, Slice};
 use fanfare_hub::reading::{Taken, looks_of_a_turn};
 use fanfare_hub::{Selection, Seq};
 
@@ -48,7 +46,7 @@ impl View {
     }
 
     /// Reads on from a place through all topics, as far as memory goes.
-    pub(crate) fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
+    pub(crate) fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed {
         let mut feed = Feed {
             events: Vec::new(),
             after: self.last.max(after),
@@ -59,19 +57,17 @@ impl View {
         if !self.is_in_memory(after) {
             return feed;
         }
-        feed.lost = match self.drops.count() == trims_seen || self.trimmed_max <= after {
-            true => FeedLoss::Nothing,
-            false => self.drops.lost_since(after, trims_seen),
-        };
-        for (_, event) in self.tail.after(after) {
-            let Some(event) = event else { continue };
-            if feed.events.len() == events_max {
-                feed.has_more = true;
-                feed.after = feed.events.last().map_or(after, |event| event.seq);
-                break;
-            }
-            feed.events.push(Arc::clone(event));
+        if self.drops.count() == trims_seen || self.trimmed_max <= after {
+            feed.lost = FeedLoss::Nothing;
+        } else {
+            feed.lost = self.drops.lost_since(after, trims_seen);
         }
+        let mut taken = Taken::new(budget);
+        let events = self.tail.after(after).filter_map(|(_, event)| event);
+        if let Some(stopped_at) = taken.take_all(events) {
+            (feed.after, feed.has_more) = (stopped_at, true);
+        }
+        feed.events = taken.events;
         feed
     }
 

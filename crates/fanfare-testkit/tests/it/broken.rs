@@ -217,8 +217,8 @@ impl Log for BrokenLog {
     fn durability(&self) -> Durability {
         self.memory.durability()
     }
-    fn feed(&self, after: Seq, trims_seen: u64, events_max: usize) -> Feed {
-        self.memory.feed(after, trims_seen, events_max)
+    fn feed(&self, after: Seq, trims_seen: u64, budget: ReadBudget) -> Feed {
+        self.memory.feed(after, trims_seen, budget)
     }
 
     fn locate(

@@ -1,0 +1,165 @@
+//! What a shard is told by others, and how it wakes.
+//!
+//! ```text
+//!            ring: nothing to do              ring: write the eventfd
+//!   Awake ----------------------> Rung <----------------------------- Asleep
+//!     ^  \_________________________|___________________________________^
+//!     |        nothing rang        | the shard looks at everything
+//!     +----------------------------+
+//! ```
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+
+use fanfare_hub::log::Answers;
+use fanfare_hub::{AppendError, Bell, Receipt};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::door::{Adopted, Door};
+use crate::table::Token;
+
+const AWAKE: u8 = 0;
+const ASLEEP: u8 = 1;
+const RUNG: u8 = 2;
+
+/// What a shard is told.
+pub(crate) enum Mail<D: Door> {
+    /// A connection that another shard accepted.
+    Connection(TcpStream, D::Place),
+    /// A stream that comes from elsewhere.
+    Adopt(Box<Adopted<D>>),
+    /// Accept on this listener.
+    Listen(Arc<OwnedFd>),
+    /// Accept no longer on any.
+    StopListening,
+    /// Take no further requests.
+    Stop,
+    /// End all streams once they are told everything.
+    Drain,
+    /// End everything and the thread.
+    Quit,
+}
+
+/// The inbox of one shard.
+pub(crate) struct Inbox<D: Door> {
+    mail: Mutex<Vec<Mail<D>>>,
+    calls: Arc<Calls>,
+}
+
+/// What others call a shard with, whatever its door.
+pub(crate) struct Calls {
+    state: AtomicU8,
+    /// Written to wake the shard out of its sleep.
+    pub(crate) eventfd: OwnedFd,
+    /// Answers of the log, by the connection that published.
+    answers: Mutex<Vec<(u64, Result<Receipt, AppendError>)>>,
+    /// Connections whose futures can go on.
+    woken: Mutex<Vec<Token>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Vectors that are pushed to or taken whole: no panic leaves them half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<D: Door> Inbox<D> {
+    pub(crate) fn new() -> io::Result<Self> {
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self {
+            mail: Mutex::default(),
+            calls: Arc::new(Calls {
+                state: AtomicU8::new(AWAKE),
+                eventfd,
+                answers: Mutex::default(),
+                woken: Mutex::default(),
+            }),
+        })
+    }
+
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
+    }
+
+    /// Tells the shard something.
+    pub(crate) fn post(&self, mail: Mail<D>) {
+        lock(&self.mail).push(mail);
+        self.calls.ring();
+    }
+
+    pub(crate) fn take_mail(&self) -> Vec<Mail<D>> {
+        std::mem::take(&mut *lock(&self.mail))
+    }
+}
+
+impl Calls {
+    /// The shard looks at everything from here on: what rings later is for its next turn.
+    pub(crate) fn begin_turn(&self) {
+        self.state.store(AWAKE, Ordering::SeqCst);
+    }
+
+    /// Whether the shard may sleep. If not, something rang since its turn began.
+    pub(crate) fn may_sleep(&self) -> bool {
+        let nobody_rang =
+            self.state
+                .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
+        nobody_rang.is_ok()
+    }
+
+    /// Takes the answers, into a vector that is empty.
+    pub(crate) fn take_answers(&self, into: &mut Vec<(u64, Result<Receipt, AppendError>)>) {
+        std::mem::swap(&mut *lock(&self.answers), into);
+    }
+
+    /// Takes the connections that were woken, into a vector that is empty.
+    pub(crate) fn take_woken(&self, into: &mut Vec<Token>) {
+        std::mem::swap(&mut *lock(&self.woken), into);
+    }
+
+    /// A waker for the future of one connection.
+    pub(crate) fn waker(self: &Arc<Self>, token: Token) -> Waker {
+        Waker::from(Arc::new(TokenWaker {
+            calls: Arc::clone(self),
+            token,
+        }))
+    }
+}
+
+impl Bell for Calls {
+    fn ring(&self) {
+        if self.state.swap(RUNG, Ordering::SeqCst) == ASLEEP {
+            let written = rustix::io::write(&self.eventfd, &1_u64.to_ne_bytes());
+            // It fails only when the counter is full, and then the shard wakes as well.
+            debug_assert!(written.is_ok() || written == Err(rustix::io::Errno::AGAIN));
+        }
+    }
+}
+
+impl Answers for Calls {
+    fn answer(&self, token: u64, result: Result<Receipt, AppendError>) {
+        lock(&self.answers).push((token, result));
+    }
+
+    fn wake(&self) {
+        self.ring();
+    }
+}
+
+struct TokenWaker {
+    calls: Arc<Calls>,
+    token: Token,
+}
+
+impl Wake for TokenWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        lock(&self.calls.woken).push(self.token);
+        self.calls.ring();
+    }
+}

@@ -1,0 +1,36 @@
+//! Moves events from cursors to sockets, as fast as the kernel takes them.
+//!
+//! One thread per core, each with its own epoll, its own connections and its own lists of who
+//! follows which topic. A shard follows the whole log with one cursor; what became visible is laid
+//! out once for each topic and sent with one call to each subscriber, and what is published
+//! meanwhile rides in the next sweep. A socket that does not take bytes is left alone until it
+//! does; its subscriber is then a cursor that reads the log by itself.
+//!
+//! The crate knows sockets and cursors, and no protocol: requests are read, and answers are worded,
+//! by whoever implements [`Door`].
+//!
+//! In reading order:
+//!
+//! - [`door`]: what the driver asks of a protocol;
+//! - [`shards`]: all shards of a server;
+//! - `inbox`: what a shard is told by others, and how it wakes;
+//! - `table`, `wheel`, `socket`: connections by number, their timers, their system calls;
+//! - `interests`: who follows which topic;
+//! - `stream`: one subscriber;
+//! - `shard`: the loop of one thread, and in its modules what a turn of it does.
+//!
+//! On systems without epoll the crate is empty.
+#![cfg(target_os = "linux")]
+
+pub mod door;
+mod inbox;
+mod interests;
+mod shard;
+pub mod shards;
+mod socket;
+mod stream;
+mod table;
+mod wheel;
+
+pub use door::{Door, Handed, Knock, Stay};
+pub use shards::Shards;

@@ -1,0 +1,208 @@
+//! Streams that read for themselves: new ones, those whose sockets were full, and those that have
+//! to hear of a gap.
+
+use std::task::{Context, Poll};
+
+use fanfare_hub::{ReadBudget, Standing, Step};
+
+use super::{Connection, Phase, Shard};
+use crate::door::Door;
+use crate::interests::Interest;
+use crate::socket::Moved;
+use crate::stream::{Behind, State, Taken, Unsent};
+use crate::table::Token;
+
+/// Bytes that one stream is sent in one turn, so that a long replay starves nobody.
+const TURN_BYTES_MAX: usize = 256 << 10;
+
+/// How it goes on with a stream.
+enum Next {
+    /// There is something to send.
+    Send,
+    /// Nothing to do until something happens.
+    Wait,
+}
+
+impl<D: Door> Shard<D> {
+    /// Sends a stream what it has not got, as far as its socket and the turn allow.
+    pub(super) fn catch_up(&mut self, token: Token) {
+        if self.phase >= Phase::Draining {
+            // Everybody ends by a look at the log.
+            self.fall_behind(token, self.trims_seen);
+        }
+        let tick = self.tick;
+        let mut room = TURN_BYTES_MAX;
+        loop {
+            let Some(stream) = self.stream_mut(token) else {
+                return;
+            };
+            let State::Behind(behind) = &mut stream.state else {
+                return;
+            };
+            if behind.is_blocked {
+                return;
+            }
+            let (sent, moved) = behind.unsent.flush(&stream.socket);
+            if sent > 0 {
+                stream.sent = tick;
+                room = room.saturating_sub(sent);
+            }
+            match moved {
+                Moved::Blocked => {
+                    behind.is_blocked = true;
+                    return;
+                }
+                Moved::Bytes(_) if !behind.ends => {}
+                Moved::Bytes(_) | Moved::Broken => return self.close(token),
+            }
+            if room == 0 {
+                return self.ready.push_back(token);
+            }
+            if let Next::Wait = self.next(token) {
+                return;
+            }
+        }
+    }
+
+    /// Finds what to send next.
+    fn next(&mut self, token: Token) -> Next {
+        let Some(stream) = self.stream_mut(token) else {
+            return Next::Wait;
+        };
+        let State::Behind(behind) = &stream.state else {
+            return Next::Wait;
+        };
+        if behind.cursor.is_some() {
+            return self.read_on(token);
+        }
+        if behind.wants_tape
+            && self.phase < Phase::Draining
+            && let Some(next) = self.read_tape(token)
+        {
+            return next;
+        }
+        self.forget_tape(token);
+        let interests = &self.interests;
+        if let Some(Connection::Stream(stream)) = self
+            .table
+            .entry_mut(token)
+            .map(|entry| &mut entry.connection)
+            && let State::Behind(behind) = &mut stream.state
+            && let Some(admission) = stream.admission.take()
+        {
+            let standing = Standing {
+                admission,
+                after: stream.after,
+                trims_seen: behind.trims_seen,
+            };
+            behind.cursor = Some(standing.rise(stream.interest.selection(interests)));
+        }
+        self.read_on(token)
+    }
+
+    /// Goes on from what was sent to the others, when it goes back far enough.
+    fn read_tape(&mut self, token: Token) -> Option<Next> {
+        let tick = self.tick;
+        let interests = &mut self.interests;
+        let entry = self.table.entry_mut(token)?;
+        let Connection::Stream(stream) = &mut entry.connection else {
+            return None;
+        };
+        let Interest::One(number, _) = stream.interest else {
+            return None;
+        };
+        let topic = interests.topic_mut(number);
+        let is_swept = topic.sweep.is_some();
+        let tape = topic.tape.as_mut()?;
+        if is_swept {
+            // What is being sent to the others comes onto the tape when all have got it.
+            tape.late.push(token);
+            return Some(Next::Wait);
+        }
+        if !tape.covers(stream.after) {
+            return None;
+        }
+        let (sent, taken) = tape.send(stream.after, &stream.socket);
+        stream.after = stream.after.max(sent.through);
+        stream.sent = tick;
+        self.door.delivered(sent.events, sent.bytes);
+        match taken {
+            Taken::Whole(_) => {
+                self.forget_tape(token);
+                let position = self.position;
+                if let Some(stream) = self.stream_mut(token) {
+                    stream.after = stream.after.max(position);
+                    stream.state = State::Live;
+                }
+                Some(Next::Wait)
+            }
+            Taken::Part(_, _, rest) => {
+                if let State::Behind(behind) = &mut stream.state {
+                    behind.unsent = Unsent::rest(rest);
+                    behind.is_blocked = true;
+                }
+                Some(Next::Wait)
+            }
+            Taken::Broken => {
+                self.close(token);
+                Some(Next::Wait)
+            }
+        }
+    }
+
+    /// Asks the stream's cursor.
+    fn read_on(&mut self, token: Token) -> Next {
+        let waker = self.calls.waker(token);
+        let limits = self.hub.limits();
+        let budget = ReadBudget {
+            bytes: limits.turn_bytes_max,
+            events: limits.turn_events_max,
+        };
+        let (door, phase, position) =
+            (std::sync::Arc::clone(&self.door), self.phase, self.position);
+        let Some(stream) = self.stream_mut(token) else {
+            return Next::Wait;
+        };
+        let State::Behind(behind) = &mut stream.state else {
+            return Next::Wait;
+        };
+        let Behind {
+            cursor,
+            unsent,
+            ends,
+            ..
+        } = &mut **behind;
+        let Some(mut reader) = cursor.take() else {
+            return Next::Wait;
+        };
+        match reader.poll_step(&mut Context::from_waker(&waker), budget) {
+            Poll::Ready(Step::Gap(gap)) => *unsent = Unsent::Bytes(door.gap(&gap)),
+            Poll::Ready(Step::Events(slice)) => {
+                let bytes = slice.events.iter().map(|event| event.frame.len() as u64);
+                door.delivered(slice.events.len() as u64, bytes.sum());
+                *unsent = Unsent::events(slice.events);
+            }
+            Poll::Ready(Step::Over) => *ends = true,
+            Poll::Pending => match reader.rest() {
+                Err(reader) => {
+                    *cursor = Some(*reader);
+                    return Next::Wait;
+                }
+                Ok(standing) => {
+                    debug_assert!(standing.after >= position, "the tail lies behind no feed");
+                    stream.after = standing.after;
+                    stream.admission = Some(standing.admission);
+                    if phase < Phase::Draining {
+                        stream.state = State::Live;
+                        return Next::Wait;
+                    }
+                    *unsent = Unsent::Bytes(door.farewell());
+                    *ends = true;
+                    return Next::Send;
+                }
+            },
+        }
+        *cursor = Some(reader);
+        Next::Send
+    }
+}

@@ -1,0 +1,223 @@
+//! What happens in one turn, and how long the shard may sleep before it.
+
+use std::time::{Duration, Instant};
+
+use rustix::event::{Timespec, epoll};
+
+use super::{Connection, Phase, Shard};
+use crate::door::Door;
+use crate::inbox::Mail;
+use crate::socket::Moved;
+use crate::stream::{State, Unsent};
+use crate::table::Token;
+use crate::wheel::Tick;
+
+/// What epoll says when another thread rang.
+pub(super) const WOKEN: epoll::EventData = epoll::EventData::new_u64(u64::MAX);
+/// Sockets that are looked at in one turn: measured, 16 to 256 requests before each sweep are best.
+const EVENTS_MAX: usize = 256;
+/// Streams that catch up in one turn, each with a bounded number of bytes.
+const READY_MAX: usize = 64;
+
+impl<D: Door> Shard<D> {
+    /// Works until it is told to end.
+    pub(crate) fn run(mut self) {
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        while self.phase < Phase::Over {
+            events.clear();
+            let timeout = self.sleep_max();
+            let waited = epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                timeout.as_ref(),
+            );
+            self.calls.begin_turn();
+            self.now = Instant::now();
+            self.tick = self.wheel.tick(self.now);
+            match waited {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    // The arguments are its own, so that only a lack of memory is left.
+                    tracing::error!(%error, "cannot wait for sockets");
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            }
+            self.turn(&events);
+        }
+    }
+
+    /// How long there is nothing to do; asked last, because who rings from here on wakes the shard.
+    fn sleep_max(&self) -> Option<Timespec> {
+        let is_busy = self.has_more
+            || !self.sweeps.is_empty()
+            || !self.manys.is_empty()
+            || !self.ready.is_empty();
+        if is_busy || !self.calls.may_sleep() {
+            return Some(Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            });
+        }
+        let idle = self.wheel.idle(Instant::now());
+        let idle = match (idle, self.listeners.pause_ends(self.tick)) {
+            (Some(idle), Some(pause)) => Some(idle.min(pause)),
+            (idle, pause) => idle.or(pause),
+        }?;
+        // Rounded up, or the shard would wake just before its time and find nothing to do.
+        let idle = idle + Duration::from_millis(1);
+        Timespec::try_from(idle).ok()
+    }
+
+    fn turn(&mut self, events: &[epoll::Event]) {
+        for event in events {
+            if event.data.u64() == WOKEN.u64() {
+                continue;
+            }
+            match self.listeners.index_of(event.data.u64()) {
+                Some(index) => self.accept(index),
+                None => self.on_socket(Token::from_u64(event.data.u64()), event.flags),
+            }
+        }
+        for mail in self.peers.all[self.index].inbox.take_mail() {
+            self.read_mail(mail);
+        }
+        self.on_answers();
+        self.on_woken();
+        self.follow();
+        self.sweep();
+        for _ in 0..self.ready.len().min(READY_MAX) {
+            if let Some(token) = self.ready.pop_front() {
+                self.catch_up(token);
+            }
+        }
+        while let Some((tick, due)) = self.wheel.turn(self.tick) {
+            due.into_iter().for_each(|token| self.on_timer(token, tick));
+        }
+        self.resume_accepting();
+    }
+
+    fn on_socket(&mut self, token: Token, flags: epoll::EventFlags) {
+        use epoll::EventFlags;
+        let Some(entry) = self.table.entry_mut(token) else {
+            return;
+        };
+        match &mut entry.connection {
+            Connection::Asking(_) => self.on_asking(token, flags),
+            // A stream has nothing more to say; who hangs up, even by half, is gone.
+            Connection::Stream(_)
+                if flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) =>
+            {
+                self.close(token);
+            }
+            Connection::Stream(stream) => {
+                if let State::Behind(behind) = &mut stream.state
+                    && flags.contains(EventFlags::OUT)
+                    && behind.is_blocked
+                {
+                    behind.is_blocked = false;
+                    self.catch_up(token);
+                }
+            }
+        }
+    }
+
+    fn on_answers(&mut self) {
+        let mut answers = std::mem::take(&mut self.scratch.answers);
+        self.calls.take_answers(&mut answers);
+        for (number, result) in answers.drain(..) {
+            self.on_answer(Token::from_u64(number), result);
+        }
+        self.scratch.answers = answers;
+    }
+
+    fn on_woken(&mut self) {
+        let mut woken = std::mem::take(&mut self.scratch.woken);
+        self.calls.take_woken(&mut woken);
+        for token in woken.drain(..) {
+            match self.table.entry_mut(token).map(|entry| &entry.connection) {
+                Some(Connection::Asking(_)) => self.on_located(token),
+                Some(Connection::Stream(_)) => self.ready.push_back(token),
+                None => {}
+            }
+        }
+        self.scratch.woken = woken;
+    }
+
+    fn read_mail(&mut self, mail: Mail<D>) {
+        match mail {
+            Mail::Connection(socket, place) => self.welcome(socket, place),
+            Mail::Adopt(adopted) => self.adopt(*adopted),
+            Mail::Listen(listener) => self.listen(listener),
+            Mail::StopListening => self.stop_listening(),
+            Mail::Stop => {
+                self.phase = self.phase.max(Phase::Stopping);
+                for token in self.table.tokens() {
+                    if self
+                        .asking_mut(token)
+                        .is_some_and(|asking| asking.is_idle())
+                    {
+                        self.close(token);
+                    }
+                }
+            }
+            Mail::Drain => {
+                self.phase = self.phase.max(Phase::Draining);
+                // Nobody has read further than the log: what is visible now is still told.
+                self.ready.extend(self.table.tokens());
+            }
+            Mail::Quit => self.phase = Phase::Over,
+        }
+    }
+
+    /// A timer came up that was set for that tick.
+    fn on_timer(&mut self, token: Token, tick: Tick) {
+        let Some(entry) = self.table.entry_mut(token) else {
+            return;
+        };
+        if entry.armed != tick {
+            // It was set anew for an earlier tick.
+            return;
+        }
+        if entry.due > tick {
+            entry.armed = self.wheel.arm(token, entry.due);
+            return;
+        }
+        match &entry.connection {
+            Connection::Asking(_) => self.on_asking_due(token),
+            Connection::Stream(_) => self.on_heartbeat(token),
+        }
+        if let Some(entry) = self.table.entry_mut(token) {
+            entry.armed = self.wheel.arm(token, entry.due);
+        }
+    }
+
+    /// A stream may have been silent for too long. Its timer is not set anew for each event.
+    fn on_heartbeat(&mut self, token: Token) {
+        /// A comment, which readers ignore and proxies see.
+        const HEARTBEAT: &[u8] = b":\n";
+        let (tick, heartbeat) = (self.tick, self.times.heartbeat);
+        let Some(stream) = self.stream_mut(token) else {
+            return;
+        };
+        let mut next = stream.sent.after(spread(heartbeat));
+        if tick.since(stream.sent) >= heartbeat.mul_f64(SPREAD_MIN) {
+            next = tick.after(spread(heartbeat));
+            if matches!(stream.state, State::Live) {
+                let (_, moved) = Unsent::Bytes(HEARTBEAT.into()).flush(&stream.socket);
+                stream.sent = tick;
+                if moved == Moved::Broken {
+                    return self.close(token);
+                }
+            }
+        }
+        self.set_due(token, next);
+    }
+}
+
+/// How much of an interval remains when it is spread the most.
+const SPREAD_MIN: f64 = 0.8;
+
+/// The interval, up to 20 % shorter or longer.
+pub(super) fn spread(interval: Duration) -> Duration {
+    interval.mul_f64(SPREAD_MIN + 2.0 * (1.0 - SPREAD_MIN) * fastrand::f64())
+}

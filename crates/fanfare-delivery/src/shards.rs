@@ -1,0 +1,160 @@
+//! All shards of a server: starts their threads, spreads connections over them, and ends them.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use bytes::Bytes;
+use fanfare_hub::{Bell, Cursor, Hub};
+
+use crate::door::{Adopted, Door};
+use crate::inbox::{Inbox, Mail};
+use crate::shard::Shard;
+use crate::socket;
+
+/// Connections that one shard may have more than another before it gives new ones away: passing
+/// one on costs a wake of the other shard, a few connections cost nothing.
+const IMBALANCE_MAX: usize = 16;
+
+/// The shards of a server. Dropping it ends their threads and all connections at once.
+pub struct Shards<D: Door> {
+    peers: Arc<Peers<D>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What shards know of each other.
+pub(crate) struct Peers<D: Door> {
+    pub(crate) all: Vec<Peer<D>>,
+}
+
+/// One shard as the others see it.
+pub(crate) struct Peer<D: Door> {
+    pub(crate) inbox: Inbox<D>,
+    /// How many connections it has.
+    pub(crate) connections: AtomicUsize,
+}
+
+impl<D: Door> Peers<D> {
+    /// The shard that should have the next connection, for one that stands at `own`.
+    pub(crate) fn next(&self, own: usize) -> usize {
+        let count = |peer: &Peer<D>| peer.connections.load(Ordering::Relaxed);
+        let least = self
+            .all
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, peer)| count(peer));
+        match (least, self.all.get(own)) {
+            (Some((index, least)), Some(own)) if count(least) + IMBALANCE_MAX < count(own) => index,
+            _ => own,
+        }
+    }
+}
+
+impl<D: Door> Shards<D> {
+    /// Starts one thread for each core that the process may use.
+    ///
+    /// # Errors
+    /// When the system gives no epoll, eventfd or thread.
+    pub fn start(hub: &Hub, door: &Arc<D>) -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let peers = (0..cores).map(|_| {
+            Ok(Peer {
+                inbox: Inbox::new()?,
+                connections: AtomicUsize::new(0),
+            })
+        });
+        let peers = Arc::new(Peers {
+            all: peers.collect::<io::Result<_>>()?,
+        });
+        let shards = Self {
+            peers: Arc::clone(&peers),
+            threads: Mutex::default(),
+        };
+        for index in 0..cores {
+            let shard = Shard::new(hub.clone(), Arc::clone(door), Arc::clone(&peers), index)?;
+            if let Some(peer) = peers.all.get(index) {
+                hub.hang(Arc::<crate::inbox::Calls>::clone(peer.inbox.calls()) as Arc<dyn Bell>);
+            }
+            let thread = thread::Builder::new().name(format!("shard-{index}"));
+            let thread = thread.spawn(move || shard.run())?;
+            let mut threads = shards
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            threads.push(thread);
+        }
+        Ok(shards)
+    }
+
+    /// Accepts connections on a listener, whose sockets the shards own from then on.
+    ///
+    /// # Errors
+    /// When the listener cannot be set up.
+    pub fn listen(&self, listener: TcpListener, door: &D) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        // What is set on the listener, its connections begin with (tcp(7)): one call for all.
+        socket::prepare(&listener, door.times().peer_silence)?;
+        let listener = Arc::new(OwnedFd::from(listener));
+        self.tell_all(|| Mail::Listen(Arc::clone(&listener)));
+        Ok(())
+    }
+
+    /// Takes in a stream whose request was read elsewhere.
+    pub fn adopt(&self, socket: TcpStream, opening: Bytes, cursor: Cursor, place: D::Place) {
+        let adopted = Box::new(Adopted {
+            socket,
+            opening,
+            cursor: Box::new(cursor),
+            place,
+        });
+        if let Some(peer) = self.peers.all.get(self.peers.next(0)) {
+            peer.inbox.post(Mail::Adopt(adopted));
+        }
+    }
+
+    /// Accepts no more connections.
+    pub fn stop_listening(&self) {
+        self.tell_all(|| Mail::StopListening);
+    }
+
+    /// Takes no further requests: connections that wait for one are closed.
+    pub fn stop(&self) {
+        self.tell_all(|| Mail::Stop);
+    }
+
+    /// Ends all streams, once they were told everything.
+    pub fn drain(&self) {
+        self.tell_all(|| Mail::Drain);
+    }
+
+    /// Ends everything at once.
+    pub fn abort(&self) {
+        self.tell_all(|| Mail::Quit);
+    }
+
+    fn tell_all(&self, mail: impl Fn() -> Mail<D>) {
+        self.peers
+            .all
+            .iter()
+            .for_each(|peer| peer.inbox.post(mail()));
+    }
+}
+
+impl<D: Door> Drop for Shards<D> {
+    fn drop(&mut self) {
+        self.tell_all(|| Mail::Quit);
+        let threads = self
+            .threads
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A shard may hold the last handle of all shards.
+            if thread.thread().id() != thread::current().id() {
+                drop(thread.join());
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! System calls on sockets that do not block.
+
+use std::io::{self, IoSlice};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::{
+    RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, accept_with, recv, send, sendmsg,
+    sockopt,
+};
+
+/// What a socket did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// So many bytes were moved; at the end of the input none.
+    Bytes(usize),
+    /// It can take or give nothing now.
+    Blocked,
+    /// It is of no use any more.
+    Broken,
+}
+
+fn moved(result: Result<usize, Errno>) -> Moved {
+    match result {
+        Ok(bytes) => Moved::Bytes(bytes),
+        Err(Errno::AGAIN) => Moved::Blocked,
+        Err(_) => Moved::Broken,
+    }
+}
+
+/// Sends what the socket takes.
+pub(crate) fn send_some(socket: &TcpStream, bytes: &[u8]) -> Moved {
+    moved(rustix::io::retry_on_intr(|| {
+        send(socket, bytes, SendFlags::NOSIGNAL)
+    }))
+}
+
+/// Sends what the socket takes of several pieces, at most 1,024 (IOV_MAX).
+pub(crate) fn send_pieces(socket: &TcpStream, pieces: &[IoSlice<'_>]) -> Moved {
+    moved(rustix::io::retry_on_intr(|| {
+        let mut control = SendAncillaryBuffer::default();
+        sendmsg(socket, pieces, &mut control, SendFlags::NOSIGNAL)
+    }))
+}
+
+/// Receives what is there, into the spare room of the buffer.
+pub(crate) fn receive(socket: &TcpStream, into: &mut Vec<u8>) -> Moved {
+    moved(rustix::io::retry_on_intr(|| {
+        recv(socket, spare_capacity(into), RecvFlags::empty()).map(|(received, _)| received)
+    }))
+}
+
+/// Accepts a connection that does not block.
+pub(crate) fn accept(listener: &OwnedFd) -> io::Result<TcpStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::io::retry_on_intr(|| accept_with(listener, flags))?;
+    Ok(TcpStream::from(socket))
+}
+
+/// Events are small and shall leave at once; a peer that is gone shall be noticed.
+pub(crate) fn prepare(socket: &impl AsFd, peer_silence: Duration) -> io::Result<()> {
+    let fd = socket.as_fd();
+    sockopt::set_tcp_nodelay(fd, true)?;
+    sockopt::set_socket_keepalive(fd, true)?;
+    sockopt::set_tcp_keepidle(fd, peer_silence)?;
+    sockopt::set_tcp_keepintvl(fd, peer_silence / 4)?;
+    // Covers what keep-alive does not: sent bytes that nobody acknowledges, and a window that
+    // stays shut (tcp(7), TCP_USER_TIMEOUT).
+    let silence_ms = u32::try_from(peer_silence.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(fd, silence_ms)?;
+    Ok(())
+}
