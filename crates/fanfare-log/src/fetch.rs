@@ -5,14 +5,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fanfare_hub::log::{Lost, Missing, ReadBudget, ReadRequest, Slice};
 use fanfare_hub::reading::{Room, looks_of_a_turn};
 use fanfare_hub::{Event, Seq, TopicName};
 
 use crate::index::Place;
-use crate::options::FETCH_SEGMENTS_MAX;
-use crate::segment::{Segment, StoredEvent};
+use crate::options::{FETCH_SEGMENTS_MAX, FETCH_TIME_MAX};
+use crate::segment::{DamagedEvent, Segment};
 use crate::shared::Shared;
 use crate::shelf::Shelf;
 use crate::view::{Hole, View};
@@ -39,19 +40,21 @@ struct Plan<'a> {
     holes: Arc<Vec<Hole>>,
 }
 
-/// An event that was found in an index.
-struct Found {
+/// Events of one segment that were found in its index, at least one.
+struct Run {
     segment: Arc<Segment>,
-    topic: TopicName,
-    place: Place,
+    places: Vec<Place>,
+    /// The topic of each, as a number in [`Pass::topics`].
+    topics: Vec<usize>,
 }
 
 /// What one pass over the indexes came to.
 #[derive(Default)]
 struct Pass {
-    found: Vec<Found>,
-    /// In how many segments that was.
-    segments: usize,
+    /// By segment, in order.
+    found: Vec<Run>,
+    /// The names of the topics of what was found.
+    topics: Vec<TopicName>,
     /// Everything of the selection up to here was found.
     through: Seq,
     /// A part of an index that cannot be read begins after here and ends there.
@@ -133,14 +136,19 @@ impl<'a> Plan<'a> {
     }
 
     fn pass_topics(&self, topics: &[Wanted], budget: ReadBudget, range: (Seq, Seq)) -> Pass {
+        let begin = Instant::now();
         let (after, limit) = range;
         let mut pass = Pass {
+            topics: topics.iter().map(|topic| topic.name.clone()).collect(),
             through: limit,
             ..Pass::default()
         };
         let mut room = Room::new(budget);
         // With many topics each gives a few; what one cuts short ends the pass for all.
-        let each_max = (2 * budget.events / topics.len().max(1)).clamp(16, budget.events.max(16));
+        let each_max = match topics.len() {
+            0 | 1 => budget.events.max(1),
+            many => (2 * budget.events / many).clamp(16, budget.events.max(16)),
+        };
         for segment in self.shelf.after(after) {
             if segment.base > limit {
                 break;
@@ -160,26 +168,25 @@ impl<'a> Plan<'a> {
                 }
                 places.extend(some.into_iter().map(|place| (place, index)));
             }
-            places.sort_unstable_by_key(|(place, _)| place.number);
+            if topics.len() > 1 {
+                places.sort_unstable_by_key(|(place, _)| place.number);
+            }
             for (place, index) in places {
-                let seq = segment.seq(place.number);
-                if seq > through {
+                if segment.seq(place.number) > through {
                     break;
                 }
                 if !room.takes(place.len as usize) {
                     return pass.stop();
                 }
-                pass.found.push(Found {
-                    segment: Arc::clone(segment),
-                    topic: topics[index].name.clone(),
-                    place,
-                });
+                pass.take(segment, place, index);
             }
             if through < limit {
                 pass.through = through;
                 return pass;
             }
-            if pass.segments_read(segment) >= FETCH_SEGMENTS_MAX {
+            let segments = pass.found.len();
+            let is_late = segments > 0 && begin.elapsed() >= FETCH_TIME_MAX;
+            if is_late || segments >= FETCH_SEGMENTS_MAX {
                 pass.through = segment.through(limit);
                 return pass;
             }
@@ -216,20 +223,19 @@ impl<'a> Plan<'a> {
             }
             let topic = seen.entry(entry.topic).or_insert_with(|| {
                 let topic = view.topics.by_id(entry.topic)?;
-                let is_wanted = request.selection.matches(&topic.name);
-                is_wanted.then(|| (topic.name.clone(), topic.floor.through))
+                if !request.selection.matches(&topic.name) {
+                    return None;
+                }
+                pass.topics.push(topic.name.clone());
+                Some((pass.topics.len() - 1, topic.floor.through))
             });
-            if let Some((name, floor)) = topic
+            if let Some((topic, floor)) = topic
                 && *floor < seq
             {
                 if !room.takes(entry.len as usize) {
                     return pass.stop();
                 }
-                pass.found.push(Found {
-                    segment: Arc::clone(segment),
-                    topic: name.clone(),
-                    place: entry.place(),
-                });
+                pass.take(segment, entry.place(), *topic);
             }
             pass.through = seq;
         }
@@ -248,18 +254,27 @@ impl<'a> Plan<'a> {
 }
 
 impl Pass {
-    /// In how many segments something was found, of which this is the last.
-    fn segments_read(&mut self, segment: &Arc<Segment>) -> usize {
-        let last = self.found.last();
-        let is_found = last.is_some_and(|found| Arc::ptr_eq(&found.segment, segment));
-        self.segments += usize::from(is_found);
-        self.segments
+    /// Takes in what was found; segment after segment.
+    fn take(&mut self, segment: &Arc<Segment>, place: Place, topic: usize) {
+        match self.found.last_mut() {
+            Some(run) if Arc::ptr_eq(&run.segment, segment) => {
+                run.places.push(place);
+                run.topics.push(topic);
+            }
+            _ => self.found.push(Run {
+                segment: Arc::clone(segment),
+                places: vec![place],
+                topics: vec![topic],
+            }),
+        }
     }
 
     /// The budget is spent: everything up to the last event found was found.
     fn stop(mut self) -> Self {
-        if let Some(found) = self.found.last() {
-            self.through = found.segment.seq(found.place.number);
+        if let Some(run) = self.found.last()
+            && let Some(place) = run.places.last()
+        {
+            self.through = run.segment.seq(place.number);
         }
         self
     }
@@ -287,32 +302,23 @@ fn wanted(view: &View, request: &ReadRequest) -> Option<Vec<Wanted>> {
 
 /// Reads the events that were found, up to the first that is damaged; answers its seq.
 fn read_events(shared: &Shared, pass: &Pass, events: &mut Vec<Arc<Event>>) -> Option<Seq> {
-    for run in pass
-        .found
-        .chunk_by(|one, other| Arc::ptr_eq(&one.segment, &other.segment))
-    {
-        let segment = &run[0].segment;
-        let places: Vec<Place> = run.iter().map(|found| found.place).collect();
-        let read = segment.events(&shared.cache, &places, shared.epoch);
-        for (found, event) in run.iter().zip(read) {
-            let Ok(StoredEvent {
-                seq,
-                kind,
-                time,
-                frame,
-            }) = event
-            else {
-                let seq = segment.seq(found.place.number);
-                tracing::error!(seq = seq.0, "an event on disk is damaged");
-                return Some(seq);
-            };
-            events.push(Arc::new(Event {
-                seq,
-                time,
-                topic: found.topic.clone(),
-                kind,
-                frame,
-            }));
+    for run in &pass.found {
+        let read = run.segment.events(&shared.cache, &run.places, shared.epoch);
+        events.reserve(read.len());
+        for (event, topic) in read.into_iter().zip(&run.topics) {
+            match event {
+                Ok(stored) => events.push(Arc::new(Event {
+                    seq: stored.seq,
+                    time: stored.time,
+                    topic: pass.topics[*topic].clone(),
+                    kind: stored.kind,
+                    frame: stored.frame,
+                })),
+                Err(DamagedEvent { seq }) => {
+                    tracing::error!(seq = seq.0, "an event on disk is damaged");
+                    return Some(seq);
+                }
+            }
         }
     }
     None

@@ -56,9 +56,9 @@ pub(crate) const MARK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long to wait after a full disk refused a segment before asking again: creating one costs
 /// writes, and somebody who frees space does not notice a quarter of a second.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(250);
-/// Threads that read what is not in memory. One that waits for a disk leaves another; they are not
-/// for computing.
-pub(crate) const READERS: usize = 2;
+/// Threads that read what is not in memory. They wait for a disk, which does four reads in little
+/// more time than one; they are not for computing.
+pub(crate) const READERS: usize = 4;
 /// Events dropped under one lock, so that readers and publishers get in between: 0.2 ms.
 pub(crate) const TRIM_EVENTS_MAX: usize = 1_024;
 /// Segments are compacted when no more than one part in so many is kept: what is copied is then a
@@ -70,7 +70,10 @@ pub(crate) const MEMO_SHARE: u64 = 4;
 /// Questions that may wait for those threads. A subscriber has one at a time; when more wait, the
 /// disk is the limit, and the next one waits where it stands.
 pub(crate) const READS_MAX: usize = 65_536;
-/// Segments of which one slice takes events. Each costs a few reads where the system has nothing of
-/// them in memory: a subscriber of a quiet topic gets its first events before the rest is looked
-/// for.
+/// Segments of which one slice takes events: what a subscriber of a quiet topic has waiting is then
+/// never more than a few dozen reads.
 pub(crate) const FETCH_SEGMENTS_MAX: usize = 8;
+/// A slice that has events looks into no further segment once it has taken so long: more than eight
+/// segments take when the system has them in memory, and as much as two reads of a disk. A
+/// subscriber of a quiet topic gets its first event before the disk is asked for the others.
+pub(crate) const FETCH_TIME_MAX: Duration = Duration::from_micros(200);

@@ -1,8 +1,8 @@
 //! The threads that read what is not in memory, so that no thread of the hub waits for a disk.
 
+use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::{io, thread};
 
@@ -15,24 +15,37 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads, and the line before them.
 pub(crate) struct Readers {
-    jobs: Option<SyncSender<Job>>,
+    line: Arc<Line>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Questions that wait. Each wakes one thread and no more: a channel behind a lock would wake a
+/// second one, only to wait in its place.
+#[derive(Default)]
+struct Line {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    is_closed: bool,
 }
 
 impl Readers {
     /// Starts the threads.
     pub(crate) fn start() -> io::Result<Self> {
-        let (jobs, line) = sync_channel(READS_MAX);
-        let line = Arc::new(Mutex::new(line));
-        let threads = (0..READERS).map(|number| {
-            let line = Arc::clone(&line);
+        let mut readers = Self {
+            line: Arc::default(),
+            threads: Vec::new(),
+        };
+        for number in 0..READERS {
+            let line = Arc::clone(&readers.line);
             let named = thread::Builder::new().name(format!("log-reader-{number}"));
-            named.spawn(move || work(&line))
-        });
-        Ok(Self {
-            jobs: Some(jobs),
-            threads: threads.collect::<io::Result<_>>()?,
-        })
+            readers.threads.push(named.spawn(move || line.work())?);
+        }
+        Ok(readers)
     }
 
     /// Runs a question on one of the threads. When the line is full the one who asks runs it: there
@@ -46,11 +59,7 @@ impl Readers {
             // Whoever asked may be gone.
             drop(answer.send(question()));
         });
-        if let Some(jobs) = &self.jobs
-            && let Err(error) = jobs.try_send(job)
-        {
-            use std::sync::mpsc::TrySendError::{Disconnected, Full};
-            let (Full(job) | Disconnected(job)) = error;
+        if let Some(job) = self.line.push(job) {
             job();
         }
         Box::pin(async move {
@@ -65,19 +74,52 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.line.waiting().is_closed = true;
+        self.line.arrived.notify_all();
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }
     }
 }
 
-fn work(line: &Mutex<Receiver<Job>>) {
-    loop {
-        let next = line.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(job) => job(),
-            Err(_closed) => return,
+impl Line {
+    // Nothing that can panic is done under this lock.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a question in line; gives it back when the line is full.
+    fn push(&self, job: Job) -> Option<Job> {
+        let mut waiting = self.waiting();
+        if waiting.jobs.len() >= READS_MAX {
+            return Some(job);
+        }
+        waiting.jobs.push_back(job);
+        drop(waiting);
+        self.arrived.notify_one();
+        None
+    }
+
+    /// The next question; `None` when there will be none any more.
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.waiting();
+        loop {
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.is_closed {
+                return None;
+            }
+            waiting = self
+                .arrived
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            job();
         }
     }
 }
