@@ -1,19 +1,18 @@
 //! Fanfare's log through its public face, as the other targets are driven.
 
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use fanfare_hub::event::Kind;
-use fanfare_hub::log::Pending;
 use fanfare_hub::{
-    AppendError, Batch, Durability, Log, NewEvent, Receipt, Retention, RetentionRules, Timestamp,
-    TopicName,
+    AnswerTo, Answers, AppendError, Batch, Durability, Log, NewEvent, Receipt, Retention,
+    RetentionRules, Timestamp, TopicName,
 };
 use fanfare_log::{DiskLog, Options};
 
-use crate::in_flight::Appends;
+use crate::in_flight::{Appends, Inbox};
 use crate::payload::{Payloads, now_ms};
 
 /// Events between two looks at the clock; a thousandth of a second at full rate.
@@ -44,12 +43,19 @@ pub struct Fanfare {
     events: Vec<NewEvent>,
     topic_of: Box<dyn Fn(u64) -> usize>,
     time: Timestamp,
+    inbox: Arc<Inbox>,
+    taker: Arc<dyn Answers>,
 }
 
 impl Fanfare {
     /// Topics and texts take turns.
     pub fn new(log: DiskLog, topics: &[String], texts: &[String]) -> Result<Self> {
         let topics = topics.iter().map(|name| Ok(TopicName::parse(name)?));
+        let inbox = Inbox::new();
+        let taker = Arc::new(Taker {
+            inbox: Arc::clone(&inbox),
+            next: AtomicU64::new(0),
+        });
         Ok(Self {
             log,
             topics: topics.collect::<Result<_>>()?,
@@ -59,6 +65,8 @@ impl Fanfare {
                 .collect(),
             topic_of: Box::new(|number| usize::try_from(number).unwrap_or_default()),
             time: Timestamp(now_ms()),
+            inbox,
+            taker,
         })
     }
 
@@ -76,31 +84,49 @@ impl Fanfare {
 }
 
 impl Appends for Fanfare {
-    type Append = Answer;
-
-    fn append(&mut self, number: u64) -> Answer {
+    fn append(&mut self, number: u64) {
         if number % CLOCK_EVERY == 0 {
             self.time = Timestamp(now_ms());
         }
         let topic = (self.topic_of)(number) % self.topics.len();
         let event = &self.events[number as usize % self.events.len()];
-        Answer(self.log.append(Batch {
+        let batch = Batch {
             topic: self.topics[topic].clone(),
             events: vec![(event.encode(), Kind::Published)],
             idempotency: None,
             time: self.time,
-        }))
+        };
+        let to = Arc::clone(&self.taker);
+        self.log.append_to(batch, AnswerTo { to, token: number });
+    }
+
+    fn inbox(&self) -> &Inbox {
+        &self.inbox
     }
 }
 
-/// Resolves when the event is durable.
-pub struct Answer(Pending<Result<Receipt, AppendError>>);
+/// Takes the answers of the log, which come in order.
+struct Taker {
+    inbox: Arc<Inbox>,
+    /// Whose turn it is.
+    next: AtomicU64,
+}
 
-impl Future for Answer {
-    type Output = Result<()>;
+impl Answers for Taker {
+    fn answer(&self, token: u64, result: Result<Receipt, AppendError>) {
+        if let Err(error) = result {
+            return self.inbox.fail(error.to_string());
+        }
+        // One thread of the log answers, so that nobody changes it meanwhile.
+        if self.next.load(Ordering::Relaxed) != token {
+            return self
+                .inbox
+                .fail(format!("append {token} was answered out of turn"));
+        }
+        self.next.store(token + 1, Ordering::Relaxed);
+    }
 
-    fn poll(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Result<()>> {
-        let answer = self.0.as_mut().poll(ctx);
-        answer.map(|answer| answer.map(drop).map_err(|error| anyhow!(error)))
+    fn wake(&self) {
+        self.inbox.set_answered(self.next.load(Ordering::Relaxed));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::peers::Value;
+
 /// Bytes of an event's data.
 pub const EVENT_BYTES: usize = 512;
 /// Topics that take turns. More than any cache line or lucky branch remembers, fewer than would
@@ -74,14 +76,18 @@ impl Payloads {
     }
 
     /// The value of an event.
-    pub fn value(&self, number: u64) -> Vec<u8> {
-        let topic = &self.topics[number as usize % TOPICS];
+    pub fn value(&self, number: u64) -> Value {
+        let place = number as usize % TOPICS;
+        let topic = &self.topics[place];
         let mut value = Vec::with_capacity(8 + topic.len() + 1 + EVENT_BYTES);
         value.extend_from_slice(&self.time_ms.to_le_bytes());
         value.extend_from_slice(topic.as_bytes());
         value.push(b'\n');
         value.extend_from_slice(self.text(number).as_bytes());
-        value
+        Value {
+            topic: place as u32,
+            bytes: value,
+        }
     }
 }
 

@@ -7,28 +7,41 @@ pub mod sqlite;
 
 use std::mem;
 use std::path::Path;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use crate::in_flight::Appends;
+use crate::in_flight::{Appends, Inbox};
 use crate::payload::Payloads;
 
 use sqlite::{Pages, Sqlite};
 
+/// What a store gets of one event.
+pub struct Value {
+    /// The number of its topic: stores that keep an index by topic need no table of names.
+    pub topic: u32,
+    /// Time, topic and text.
+    pub bytes: Vec<u8>,
+}
+
 /// A store that makes a group of values durable at once.
 pub trait Store: Send {
     /// Stores the values under the seqs from `first` on; they survive a power cut when it returns.
-    fn commit(&mut self, first: u64, values: &[Vec<u8>]) -> Result<()>;
+    fn commit(&mut self, first: u64, values: &[Value]) -> Result<()>;
 }
 
 /// A store that can be opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
+pub struct Peer {
+    brand: Brand,
+    /// Whether it can say what lies after a seq in a topic, as Fanfare can: then each commit also
+    /// keeps an index by topic and seq.
+    pub is_by_topic: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brand {
     Redb,
     Fjall,
     Sqlite,
@@ -36,30 +49,43 @@ pub enum Peer {
 }
 
 impl Peer {
-    pub const ALL: [Self; 4] = [
-        Self::Redb,
-        Self::Fjall,
-        Self::Sqlite,
-        Self::SqliteLargePages,
-    ];
+    /// All of them, first as they can resume a topic, then without.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [true, false].into_iter().flat_map(|is_by_topic| {
+            let brands = [
+                Brand::Redb,
+                Brand::Fjall,
+                Brand::Sqlite,
+                Brand::SqliteLargePages,
+            ];
+            brands
+                .into_iter()
+                .map(move |brand| Self { brand, is_by_topic })
+        })
+    }
 
     /// Its name in the tables.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Redb => "redb",
-            Self::Fjall => "fjall",
-            Self::Sqlite => "SQLite",
-            Self::SqliteLargePages => "SQLite, 16 KiB pages",
+        match (self.brand, self.is_by_topic) {
+            (Brand::Redb, false) => "redb, by seq only",
+            (Brand::Fjall, false) => "fjall, by seq only",
+            (Brand::Sqlite, false) => "SQLite, by seq only",
+            (Brand::SqliteLargePages, false) => "SQLite 16 KiB pages, by seq only",
+            (Brand::Redb, true) => "redb",
+            (Brand::Fjall, true) => "fjall",
+            (Brand::Sqlite, true) => "SQLite",
+            (Brand::SqliteLargePages, true) => "SQLite 16 KiB pages",
         }
     }
 
     /// Opens a new store in an empty folder.
     pub fn open(self, folder: &Path) -> Result<Box<dyn Store>> {
-        Ok(match self {
-            Self::Redb => Box::new(redb::Redb::open(folder)?),
-            Self::Fjall => Box::new(fjall::Fjall::open(folder)?),
-            Self::Sqlite => Box::new(Sqlite::open(folder, Pages::Default)?),
-            Self::SqliteLargePages => Box::new(Sqlite::open(folder, Pages::Large)?),
+        let is_by_topic = self.is_by_topic;
+        Ok(match self.brand {
+            Brand::Redb => Box::new(redb::Redb::open(folder, is_by_topic)?),
+            Brand::Fjall => Box::new(fjall::Fjall::open(folder, is_by_topic)?),
+            Brand::Sqlite => Box::new(Sqlite::open(folder, Pages::Default, is_by_topic)?),
+            Brand::SqliteLargePages => Box::new(Sqlite::open(folder, Pages::Large, is_by_topic)?),
         })
     }
 }
@@ -99,6 +125,7 @@ impl Gather {
 pub struct GroupCommit {
     shared: Arc<Shared>,
     payloads: Payloads,
+    inbox: Arc<Inbox>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -106,20 +133,14 @@ struct Shared {
     state: Mutex<State>,
     /// Told when enough waits, and at the end.
     work: Condvar,
-    /// Values that are durable.
-    durable: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<Vec<u8>>,
+    waiting: Vec<Value>,
     /// The writer commits when so many wait.
     least: usize,
     is_closed: bool,
-    /// Who waits for the oldest append. Appends are answered in order and the driver asks only for
-    /// the oldest, so that one place is enough.
-    waker: Option<Waker>,
-    failed: Option<String>,
 }
 
 impl Shared {
@@ -136,35 +157,33 @@ impl GroupCommit {
                 ..State::default()
             }),
             work: Condvar::new(),
-            durable: AtomicU64::new(0),
         });
+        let inbox = Inbox::new();
         let writer = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || write(&shared, store)
+            let (shared, inbox) = (Arc::clone(&shared), Arc::clone(&inbox));
+            move || write(&shared, &inbox, store)
         });
         Self {
             shared,
             payloads: Payloads::new(),
+            inbox,
             writer: Some(writer),
         }
     }
 }
 
 impl Appends for GroupCommit {
-    type Append = Answer;
-
-    fn append(&mut self, number: u64) -> Answer {
+    fn append(&mut self, number: u64) {
         let value = self.payloads.value(number);
         let mut state = self.shared.state();
         state.waiting.push(value);
         if state.waiting.len() == state.least {
             self.shared.work.notify_one();
         }
-        drop(state);
-        Answer {
-            shared: Arc::clone(&self.shared),
-            number,
-        }
+    }
+
+    fn inbox(&self) -> &Inbox {
+        &self.inbox
     }
 
     fn hurry(&mut self) {
@@ -184,35 +203,8 @@ impl Drop for GroupCommit {
     }
 }
 
-/// Resolves when the value of this number is durable.
-pub struct Answer {
-    shared: Arc<Shared>,
-    number: u64,
-}
-
-impl Future for Answer {
-    type Output = Result<()>;
-
-    fn poll(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Result<()>> {
-        let is_durable = || self.shared.durable.load(Ordering::Acquire) > self.number;
-        if is_durable() {
-            return Poll::Ready(Ok(()));
-        }
-        let mut state = self.shared.state();
-        if let Some(why) = &state.failed {
-            return Poll::Ready(Err(anyhow!("{why}")));
-        }
-        // Asked again under the lock, or the writer could have looked for a waker in between.
-        if is_durable() {
-            return Poll::Ready(Ok(()));
-        }
-        state.waker = Some(ctx.waker().clone());
-        Poll::Pending
-    }
-}
-
 /// The writer: takes what waits, commits it, answers.
-fn write(shared: &Shared, mut store: Box<dyn Store>) {
+fn write(shared: &Shared, inbox: &Inbox, mut store: Box<dyn Store>) {
     let mut group = Vec::new();
     let mut first = 0;
     loop {
@@ -228,22 +220,11 @@ fn write(shared: &Shared, mut store: Box<dyn Store>) {
         }
         mem::swap(&mut group, &mut state.waiting);
         drop(state);
-        let outcome = store.commit(first, &group);
+        if let Err(error) = store.commit(first, &group) {
+            return inbox.fail(format!("{error:#}"));
+        }
         first += group.len() as u64;
         group.clear();
-        let mut state = shared.state();
-        match outcome {
-            Ok(()) => shared.durable.store(first, Ordering::Release),
-            Err(error) => state.failed = Some(format!("{error:#}")),
-        }
-        let waker = state.waker.take();
-        let has_failed = state.failed.is_some();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        if has_failed {
-            return;
-        }
+        inbox.set_answered(first);
     }
 }
