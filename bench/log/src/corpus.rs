@@ -1,7 +1,8 @@
 //! The large log that starts and resumes are measured on: made once, kept, and computable, so that
 //! the topic of every seq is known without a file that says so.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -73,6 +74,14 @@ impl Corpus {
             bytes += file?.metadata()?.len();
         }
         Ok(bytes)
+    }
+
+    /// Reads all files, so that the page cache has them where there is room.
+    pub fn read_all(&self) -> Result<()> {
+        for file in fs::read_dir(self.data())? {
+            io::copy(&mut File::open(file?.path())?, &mut io::sink())?;
+        }
+        Ok(())
     }
 
     /// A random event that others of its topic follow: its topic and its id.

@@ -43,25 +43,30 @@ struct Phase {
 }
 
 pub fn measure(program: &Path, corpus: &Corpus, effort: Effort) -> Result<Section> {
-    let mut quiet = Vec::new();
-    let mut busy = Vec::new();
+    let [mut quiet, mut cold, mut warm] = [const { Vec::new() }; 3];
     let hub = Hub::start(program, &corpus.data())?;
     for round in 0..effort.rounds as u64 {
         quiet.push(phase(hub.address, effort.phase, None)?);
+        let mut random = Random::new(1_000 * (round + 1));
         if !drop_caches() {
             println!("only root may empty the page cache: resumes read what is cached");
         }
-        let random = Random::new(1_000 * (round + 1));
-        busy.push(phase(hub.address, effort.phase, Some((corpus, random)))?);
+        let own = Random::new(random.next());
+        cold.push(phase(hub.address, effort.phase, Some((corpus, own)))?);
+        corpus.read_all()?;
+        warm.push(phase(hub.address, effort.phase, Some((corpus, random)))?);
     }
     hub.stop()?;
     let mut rows = String::new();
     for (name, phases, pick) in [
         ("live, without resumes", &quiet, live as Pick),
-        ("live, with resumes", &busy, live),
+        ("live, with resumes, cold", &cold, live),
+        ("live, with resumes, warm", &warm, live),
         ("acknowledged, without resumes", &quiet, acknowledged),
-        ("acknowledged, with resumes", &busy, acknowledged),
-        ("first byte of a resumed event", &busy, resumed),
+        ("acknowledged, with resumes, cold", &cold, acknowledged),
+        ("acknowledged, with resumes, warm", &warm, acknowledged),
+        ("first byte of a resumed event, cold", &cold, resumed),
+        ("first byte of a resumed event, warm", &warm, resumed),
     ] {
         let cell = |share| {
             let runs = phases.iter().map(|phase| pick(phase).ms(share));
@@ -76,7 +81,7 @@ pub fn measure(program: &Path, corpus: &Corpus, effort: Effort) -> Result<Sectio
         title: "3. Resume while others publish",
         body: format!(
             "{EVENTS_PER_SECOND} events/s of {EVENT_BYTES} bytes to {LIVE_TOPICS} topics with a subscriber each, over HTTP, on the log of part 2.\n\
-            {RESUMES_PER_SECOND} resumes/s from random ids of it, each a new connection with `Last-Event-ID`, after the page cache was emptied.\n\
+            {RESUMES_PER_SECOND} resumes/s from random ids of it, each a new connection with `Last-Event-ID`: cold is after the page cache was emptied, warm after all files were read.\n\
             Load and hub share the machine.\n\
             Wanted: first byte p99 below 5 ms, live p99 unchanged within 20 %.\n\n\
             | milliseconds | count | p50 | p99 |\n|---|---:|---:|---:|\n{rows}\n{}",
