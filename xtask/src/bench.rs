@@ -9,11 +9,17 @@ use crate::command::{run as run_command, words};
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
-    name: Name,
+    name: Option<Name>,
+
+    /// Of the delivery: as much as shows the order of things in five minutes.
+    #[arg(long)]
+    quick: bool,
 }
 
 #[derive(Subcommand)]
 enum Name {
+    /// Delivery to subscribers, beside the floor and other servers; what runs without a name.
+    Delivery(Rest),
     /// The decoder of `text/event-stream` against four published crates.
     Decoder(Rest),
     /// The durable log: appends beside embedded stores, start, resume, replay, retention.
@@ -32,7 +38,12 @@ struct Rest {
 
 /// Runs the benchmark with optimisation; it prints its own tables.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    match &options.name {
+    let Some(name) = &options.name else {
+        let quick = options.quick.then(|| "--quick".to_owned());
+        return deliver(quick.as_slice());
+    };
+    match name {
+        Name::Delivery(Rest { rest }) => return deliver(rest),
         Name::Decoder(Rest { rest }) => start("bench/decoder/Cargo.toml", rest)?,
         Name::Log(Rest { rest }) => {
             build_hub()?;
@@ -44,6 +55,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             start("bench/publish/Cargo.toml", &rest)?;
         }
     }
+    Ok(true)
+}
+
+fn deliver(rest: &[String]) -> Result<bool> {
+    build_hub()?;
+    start("bench/delivery/Cargo.toml", rest)?;
     Ok(true)
 }
 

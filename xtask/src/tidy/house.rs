@@ -137,9 +137,21 @@ pub(crate) const HOUSE: &[Room] = &[
         unmentionable: &["fanfare_hub", "fanfare_http", "fanfare_sse"],
     },
     Room {
+        name: "fanfare-bench",
+        budget: 2_000,
+        ours: &[],
+        foreign: Some(&["anyhow", "hdrhistogram", "memchr", "rustix"]),
+        unmentionable: &["http", "hyper", "tokio"],
+    },
+    Room {
         name: "fanfare-cli",
         budget: 1_150,
-        ours: &["fanfare", "fanfare-client", "fanfare-playground"],
+        ours: &[
+            "fanfare",
+            "fanfare-bench",
+            "fanfare-client",
+            "fanfare-playground",
+        ],
         foreign: None,
         unmentionable: &["fanfare_hub", "fanfare_http"],
     },

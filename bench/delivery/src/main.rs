@@ -1,0 +1,89 @@
+//! Measures how fast hubs deliver: Fanfare, its peers, and the floor that none can be below.
+
+mod cells;
+mod peers;
+mod servers;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::cells::{Plan, Scenario};
+use crate::peers::Peer;
+use crate::servers::Place;
+
+/// Measures how fast events are delivered, beside the floor and other servers.
+#[derive(Parser)]
+pub struct Cli {
+    /// As much as shows the order of things in five minutes
+    #[arg(long)]
+    quick: bool,
+    /// Only these scenarios
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    only: Vec<Scenario>,
+    /// Only these servers, such as `floor,fanfare`
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    peers: Vec<String>,
+    /// Only cells with these numbers of subscribers
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    subscribers: Vec<usize>,
+    /// Only cells with these numbers of publish requests in flight
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    in_flight: Vec<usize>,
+    /// Only cells with these sizes of payload
+    #[arg(long, value_delimiter = ',', value_name = "BYTES")]
+    bytes: Vec<usize>,
+    /// Runs of each cell, of which the median counts
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Seconds of a run that count
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Let servers and load share all cores
+    #[arg(long)]
+    unpinned: bool,
+    /// The program
+    #[arg(long, default_value = "target/release/fanfare")]
+    fanfare: PathBuf,
+    /// Where the servers keep their files
+    #[arg(long, default_value = "bench/delivery/target/servers")]
+    dir: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let mut programs = std::env::current_exe()?;
+    programs.pop();
+    let place = Place {
+        fanfare: cli.fanfare.clone(),
+        programs,
+        sources: "bench/delivery".into(),
+        dir: cli.dir.clone(),
+    };
+    let plan = Plan::of(&cli);
+    for cell in cells::chosen(&cli) {
+        let rows = cells::measure(&cell, &chosen_peers(&cli)?, &plan, &place)?;
+        cells::print(&cell, &rows);
+    }
+    Ok(())
+}
+
+fn chosen_peers(cli: &Cli) -> Result<Vec<Peer>> {
+    if cli.peers.is_empty() {
+        return Ok(Peer::ALL.to_vec());
+    }
+    let mut peers = Vec::new();
+    for word in &cli.peers {
+        let named = Peer::named(word);
+        if named.is_empty() {
+            let known: Vec<_> = Peer::ALL.iter().map(|peer| peer.word()).collect();
+            bail!(
+                "there is no server {word:?}; there are {}",
+                known.join(", ")
+            );
+        }
+        peers.extend(named);
+    }
+    Ok(peers)
+}

@@ -1,0 +1,105 @@
+//! Running servers: each a process of its own, started on its cores, watched, and ended here.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use fanfare_bench::cores::{self, Cores};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use fanfare_bench::Target;
+
+/// Longer than any start here; nothing has history to read.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Time for a clean end.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// How often a start and an end are looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Where programs and files are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub fanfare: PathBuf,
+    /// The folder with the other programs of this benchmark.
+    pub programs: PathBuf,
+    /// The folder with the servers' sources.
+    pub sources: PathBuf,
+    /// Emptied for each server.
+    pub dir: PathBuf,
+}
+
+/// A running server. Dropping it ends the process.
+pub struct Server {
+    child: Child,
+    pub target: Target,
+}
+
+impl Server {
+    pub fn new(child: Child, target: Target) -> Self {
+        Self { child, target }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as an operator would, and waits.
+    pub fn stop(mut self) -> Result<()> {
+        let pid = Pid::from_child(&self.child);
+        kill_process_group(pid, Signal::TERM)?;
+        let begin = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if begin.elapsed() > STOP_WITHIN {
+                bail!("a server did not end within {STOP_WITHIN:?}");
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        kill_process_group(Pid::from_child(&self.child), Signal::KILL).ok();
+        drop(self.child.wait());
+    }
+}
+
+/// Starts a process on the given cores, in a group of its own.
+pub fn spawn(command: &mut Command, cores: Cores) -> Result<Child> {
+    // A child inherits the cores of the thread that starts it.
+    let spawned = cores::on(cores, || command.process_group(0).spawn())?;
+    spawned.with_context(|| format!("cannot start {}", command.get_program().display()))
+}
+
+/// Starts a process that prints its address in its first line, and reads that.
+pub fn spawn_talking(command: &mut Command, cores: Cores) -> Result<(Child, SocketAddr)> {
+    let mut child = spawn(command.stdout(Stdio::piped()), cores)?;
+    let output = child.stdout.take().context("its output is piped")?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    let address = line.trim().rsplit('/').next().unwrap_or_default();
+    let address = address.parse();
+    Ok((
+        child,
+        address.with_context(|| format!("no address in {line:?}"))?,
+    ))
+}
+
+/// Waits until somebody listens at an address.
+pub fn wait_for(child: &mut Child, address: SocketAddr) -> Result<()> {
+    let begin = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        if begin.elapsed() > READY_WITHIN || child.try_wait()?.is_some() {
+            bail!("nobody listens at {address}");
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Subscribers come and go: connecting with a number in flight, hanging up, coming back.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::event::epoll;
+use rustix::net::sockopt;
+
+use super::ids::Ids;
+use super::{Load, SILENCE_MAX, Start};
+use crate::clock::nanoseconds;
+use crate::ledger::Course;
+use crate::stream::Stream;
+use crate::subscriber::{Phase, Subscriber, connect, reset};
+
+/// Receive buffer of a reader that stalls, so that the server notices soon.
+const STALLED_RECEIVE_BYTES: usize = 4_096;
+
+/// Who opens, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    /// How many more.
+    pub(crate) subscribers: usize,
+    /// How many connect or wait for their answer at once.
+    pub(crate) in_flight: usize,
+    pub(crate) start: Start,
+    /// They read nothing once they are open.
+    pub(crate) is_stalled: bool,
+}
+
+impl Load {
+    /// Opens more subscribers, which take the topics in turns; says how long it took.
+    pub(crate) fn open(&mut self, opening: Opening) -> Result<Duration> {
+        let first = self.subscribers.len();
+        for number in first..first + opening.subscribers {
+            let topic = (number % self.ledgers.len()) as u32;
+            let course = match opening.start {
+                Start::Anywhere => Course::ANYWHERE,
+                Start::Tail => Course::from(self.ledgers[topic as usize].tail()),
+                Start::History => Course::from(0),
+            };
+            let mut subscriber = Subscriber::new(topic, course);
+            subscriber.is_stalled = opening.is_stalled;
+            self.subscribers.push(subscriber);
+        }
+        self.admit(first..self.subscribers.len(), opening.in_flight)
+    }
+
+    /// Connects subscribers that are closed, and waits until all of them are accepted.
+    pub(super) fn admit(
+        &mut self,
+        numbers: std::ops::Range<usize>,
+        in_flight: usize,
+    ) -> Result<Duration> {
+        let begin = self.now_ns();
+        let goal = self.open + numbers.len();
+        let mut waiting = numbers;
+        let (mut seen, mut seen_ns) = (self.open, begin);
+        while self.open < goal {
+            while self.opening < in_flight
+                && let Some(number) = waiting.next()
+            {
+                self.begin(number)?;
+            }
+            let now = self.now_ns();
+            if self.open != seen {
+                (seen, seen_ns) = (self.open, now);
+            }
+            if now > seen_ns + nanoseconds(SILENCE_MAX) {
+                bail!(
+                    "the server accepted {seen} subscribers and none of the next {} within {SILENCE_MAX:?}{}",
+                    goal - seen,
+                    match self.hung_up {
+                        0 => String::new(),
+                        hung_up => format!("; it hung up on {hung_up}"),
+                    }
+                );
+            }
+            self.turn(now + nanoseconds(Duration::from_millis(100)))?;
+        }
+        Ok(Duration::from_nanos(self.now_ns() - begin))
+    }
+
+    fn begin(&mut self, number: usize) -> Result<()> {
+        let subscriber = &mut self.subscribers[number];
+        let receive_bytes = subscriber.is_stalled.then_some(STALLED_RECEIVE_BYTES);
+        let to = self.target.subscribe.address;
+        let socket = connect(number as u32, to, receive_bytes)?;
+        let flags = epoll::EventFlags::IN
+            | epoll::EventFlags::OUT
+            | epoll::EventFlags::RDHUP
+            | epoll::EventFlags::ET;
+        let word = epoll::EventData::new_u64(number as u64);
+        epoll::add(&self.poll, &socket, word, flags)?;
+        subscriber.socket = Some(socket);
+        subscriber.phase = Phase::Silent;
+        subscriber.stream = Stream::new();
+        subscriber.is_live = false;
+        self.opening += 1;
+        Ok(())
+    }
+
+    /// A socket is connected, or cannot be.
+    pub(super) fn on_connected(&mut self, number: usize, flags: epoll::EventFlags) -> Result<()> {
+        if !flags.contains(epoll::EventFlags::OUT) {
+            return Ok(());
+        }
+        let subscriber = &mut self.subscribers[number];
+        let to = self.target.subscribe.address;
+        let socket = subscriber.socket.as_ref();
+        let socket = socket.context("a subscriber without a socket")?;
+        let state = sockopt::socket_error(socket)?;
+        state.with_context(|| format!("cannot connect to {to}"))?;
+        let resumed = match (&self.ids, subscriber.course.next()) {
+            (Some(ids), Some(next)) => ids.before(next),
+            _ => None,
+        };
+        if let Some((place, _)) = resumed {
+            // Where the last id is not known, an earlier one stands for it.
+            subscriber.course.resume_at(place + 1);
+        }
+        let topic = subscriber.topic;
+        let request = self
+            .target
+            .subscribe
+            .request(topic, resumed.map(|(_, id)| id));
+        subscriber.ask(&request)
+    }
+
+    /// The server ended a stream.
+    pub(super) fn on_hang_up(&mut self, number: usize) -> Result<()> {
+        let subscriber = &mut self.subscribers[number];
+        match subscriber.phase {
+            Phase::Open => self.open -= 1,
+            Phase::Silent | Phase::Asked => self.opening -= 1,
+            Phase::Closed => {}
+        }
+        subscriber.phase = Phase::Closed;
+        subscriber.socket = None;
+        self.hung_up += 1;
+        Ok(())
+    }
+
+    /// Hangs up on all, as when a network fails for a moment.
+    pub(crate) fn cut(&mut self) {
+        for subscriber in &mut self.subscribers {
+            subscriber.socket = None;
+            subscriber.phase = Phase::Closed;
+            subscriber.is_live = false;
+        }
+        self.open = 0;
+    }
+
+    /// Reads the ids of events from now on, so that subscribers can come back with them.
+    pub(crate) fn note_ids(&mut self) {
+        self.ids = Some(Ids::default());
+    }
+}
+
+impl Drop for Load {
+    /// The next load shall find all ports free.
+    fn drop(&mut self) {
+        for subscriber in &mut self.subscribers {
+            if let Some(socket) = subscriber.socket.take() {
+                reset(socket);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The beginning and the end of what is counted: everybody is there, and everybody has everything.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::{Load, Pace, SILENCE_MAX};
+use crate::clock::nanoseconds;
+use crate::ledger::Tally;
+use crate::stats::Latencies;
+use crate::subscriber::{Phase, Subscriber};
+
+/// How often it is looked whether everybody has everything.
+const LOOK: Duration = Duration::from_millis(10);
+/// Events a second until everybody has received one.
+const GREETINGS_PER_S: f64 = 10.0;
+/// A server that has not reached everybody by then loses subscribers.
+const GREETINGS_WAIT: Duration = Duration::from_secs(30);
+
+/// A moment of a measurement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) at_ns: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) stored: u64,
+}
+
+impl Load {
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            at_ns: self.now_ns(),
+            deliveries: self.tally.deliveries,
+            stored: self.stored,
+        }
+    }
+
+    /// Publishes now and then until every subscriber has received something: some servers answer
+    /// before the subscription counts.
+    pub(crate) fn greet(&mut self) -> Result<()> {
+        self.set_pace(Pace::Rate(GREETINGS_PER_S))?;
+        let until = self.now_ns() + nanoseconds(GREETINGS_WAIT);
+        let is_waiting = |it: &Subscriber| it.phase == Phase::Open && !it.is_stalled && !it.is_live;
+        while self.subscribers.iter().any(is_waiting) {
+            let now = self.now_ns();
+            if now > until {
+                let missing = self.subscribers.iter().filter(|it| is_waiting(it)).count();
+                match &self.refusal {
+                    Some(refusal) => bail!("the server refused to publish:\n{refusal}"),
+                    None => bail!(
+                        "{missing} subscribers received none of the events published for {GREETINGS_WAIT:?}: does the path that is subscribed to belong to the topic that is published to?"
+                    ),
+                }
+            }
+            self.turn(now + nanoseconds(LOOK))?;
+        }
+        self.set_pace(Pace::Hold)?;
+        self.settle()?;
+        Ok(())
+    }
+
+    /// Latencies are recorded of events that are due from now on.
+    pub(crate) fn begin_window(&mut self) {
+        self.latencies.clear();
+        self.answers.clear();
+        self.window = self.now_ns()..u64::MAX;
+    }
+
+    /// Latencies are recorded of events that were due before now, whenever they come.
+    pub(crate) fn end_window(&mut self) {
+        self.window.end = self.now_ns();
+    }
+
+    /// Stops publishing and waits until every open subscriber has everything, or nothing comes any
+    /// more. Says how many deliveries are missing.
+    pub(crate) fn settle(&mut self) -> Result<u64> {
+        self.set_pace(Pace::Hold)?;
+        let mut last = self.moment();
+        loop {
+            let missing = self.missing();
+            let in_flight = self.publishers.len() - self.idle.len();
+            if missing == 0 && in_flight == 0 {
+                return Ok(0);
+            }
+            let now = self.moment();
+            if (now.deliveries, now.stored) != (last.deliveries, last.stored) {
+                last = now;
+            } else if now.at_ns > last.at_ns + nanoseconds(SILENCE_MAX) {
+                return Ok(missing);
+            }
+            self.turn(now.at_ns + nanoseconds(LOOK))?;
+        }
+    }
+
+    /// Deliveries that reading subscribers still wait for.
+    pub(crate) fn missing(&self) -> u64 {
+        let reading = self.subscribers.iter().filter(|it| !it.is_stalled);
+        let of_each = reading.map(|it| {
+            let ledger = &self.ledgers[it.topic as usize];
+            let next = it.course.next().unwrap_or_else(|| ledger.tail());
+            u64::from(ledger.tail() - next) + ledger.unseen() as u64
+        });
+        of_each.sum()
+    }
+
+    /// Whether every reading subscriber has received something since it came back, and everything
+    /// that was published until `lag` ago.
+    pub(crate) fn is_live(&self, lag: u32) -> bool {
+        let mut reading = self.subscribers.iter().filter(|it| !it.is_stalled);
+        reading.all(|it| {
+            let tail = self.ledgers[it.topic as usize].tail();
+            it.is_live && it.course.next().is_some_and(|next| next + lag >= tail)
+        })
+    }
+
+    /// Whether every reading subscriber has received something since it came back.
+    pub(crate) fn is_back(&self) -> bool {
+        let mut reading = self.subscribers.iter().filter(|it| !it.is_stalled);
+        reading.all(|it| it.is_live)
+    }
+
+    /// Latencies of deliveries, and of answers to publishers.
+    pub(crate) fn latencies(&self) -> (&Latencies, &Latencies) {
+        (&self.latencies, &self.answers)
+    }
+
+    /// What went wrong so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Events that the server did not take, and what it said first.
+    pub(crate) fn refused(&self) -> (u64, Option<&str>) {
+        (self.refused, self.refusal.as_deref())
+    }
+
+    /// Subscribers that the server hung up on.
+    pub(crate) fn hung_up(&self) -> u64 {
+        self.hung_up
+    }
+}

@@ -1,0 +1,109 @@
+//! One publisher: a connection that is kept, with at most one request in flight.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags, SendFlags};
+
+use crate::answer::Answer;
+use crate::target::Form;
+
+/// Publishers connect before anything is measured; a server that takes longer is not there.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// No server answers a publish with nearly so much.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// The event that a publisher waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) topic: u32,
+    pub(crate) number: u32,
+    pub(crate) due_ns: u64,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The answer is not whole.
+    Waiting,
+    /// The server has the event.
+    Stored(InFlight),
+    /// The server does not want the event, and says this.
+    Refused(String),
+}
+
+/// One publisher.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pub(crate) socket: OwnedFd,
+    form: Form,
+    in_flight: Option<InFlight>,
+    /// An answer that came in pieces.
+    answer: Vec<u8>,
+}
+
+impl Publisher {
+    pub(crate) fn connect(to: SocketAddr, form: Form) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&to, CONNECT_WAIT)
+            .with_context(|| format!("cannot connect to {to}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let socket = OwnedFd::from(stream);
+        Ok(Self {
+            socket,
+            form,
+            in_flight: None,
+            answer: Vec::new(),
+        })
+    }
+
+    /// Publishes an event.
+    pub(crate) fn publish(&mut self, event: InFlight, due_unix_ns: u64) -> Result<()> {
+        let request = self.form.fill(event.topic, event.number, due_unix_ns);
+        let sent = net::send(&self.socket, request, SendFlags::NOSIGNAL);
+        let sent = sent.context("the server hung up on a publisher")?;
+        if sent != request.len() {
+            bail!("a socket took {sent} bytes of a request only: choose a smaller payload");
+        }
+        self.in_flight = Some(event);
+        Ok(())
+    }
+
+    /// Reads what is there.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Outcome> {
+        let read = match net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, 0)) => bail!("the server hung up on a publisher"),
+            Ok((_, read)) => read,
+            Err(Errno::AGAIN) => return Ok(Outcome::Waiting),
+            Err(error) => return Err(error).context("the server hung up on a publisher"),
+        };
+        let fresh = &buffer[..read];
+        if self.answer.is_empty() {
+            return self.outcome(fresh);
+        }
+        let mut answer = std::mem::take(&mut self.answer);
+        answer.extend_from_slice(fresh);
+        self.outcome(&answer)
+    }
+
+    fn outcome(&mut self, bytes: &[u8]) -> Result<Outcome> {
+        let Some(answer) = Answer::parse(bytes)? else {
+            if bytes.len() > ANSWER_BYTES_MAX {
+                bail!("an answer to a publish has more than {ANSWER_BYTES_MAX} bytes");
+            }
+            self.answer.extend_from_slice(bytes);
+            return Ok(Outcome::Waiting);
+        };
+        let event = self.in_flight.take().context("an answer to no request")?;
+        if answer.bytes != bytes.len() {
+            bail!("more than an answer came back to a publish");
+        }
+        Ok(match answer.status {
+            200..300 => Outcome::Stored(event),
+            _ => Outcome::Refused(String::from_utf8_lossy(bytes).trim().to_owned()),
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! The measurements: each opens its subscribers on a fresh load, does what its name says, and
+//! returns figures.
+
+mod fan_out;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::clock::nanoseconds;
+use crate::ledger::Tally;
+use crate::load::{Load, Moment};
+use crate::target::Target;
+use crate::usage;
+
+pub use self::fan_out::{FanOut, Publishing};
+
+/// What every measurement needs to know.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The server.
+    pub target: Target,
+    /// Its processes, whose CPU time and memory are read; their children are found.
+    pub pids: Vec<u32>,
+    /// Bytes of an event's payload.
+    pub payload_bytes: usize,
+    /// Subscribers that connect at once.
+    pub connecting: usize,
+    /// What is not counted, before.
+    pub warm_up: Duration,
+    /// What is counted.
+    pub counted: Duration,
+}
+
+/// What was measured. A field is there when the measurement has it.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Deliveries to subscribers each second.
+    pub deliveries_per_s: Option<f64>,
+    /// Events that the server acknowledged each second.
+    pub events_per_s: Option<f64>,
+    /// CPU time of the server for each delivery, in microseconds.
+    pub cpu_us: Option<f64>,
+    /// Cores that the server kept busy.
+    pub server_cores: Option<f64>,
+    /// Cores that the load kept busy; near 1, the load is what limits.
+    pub load_cores: Option<f64>,
+    /// Milliseconds from when an event was due to when a subscriber had it: half of all, 99 %,
+    /// 99.9 %, the longest.
+    pub latency_ms: Option<[f64; 4]>,
+    /// Milliseconds from when an event was due to when it was acknowledged, likewise.
+    pub answer_ms: Option<[f64; 4]>,
+    /// Memory of the server at the end, in bytes.
+    pub memory_bytes: Option<f64>,
+    /// Subscribers accepted each second.
+    pub connects_per_s: Option<f64>,
+    /// Deliveries that were counted.
+    pub deliveries: u64,
+    /// What went wrong.
+    pub tally: Tally,
+    /// Deliveries that did not come at all.
+    pub missing: u64,
+    /// Events that the server did not take.
+    pub refused: u64,
+    /// What it said to the first of them.
+    pub refusal: Option<String>,
+    /// Subscribers that the server hung up on.
+    pub hung_up: u64,
+}
+
+impl Figures {
+    /// Whether every subscriber got every event once and in order.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.tally.is_clean() && [self.missing, self.refused, self.hung_up] == [0; 3]
+    }
+}
+
+/// The shares whose latency is told.
+const SHARES: [f64; 4] = [0.5, 0.99, 0.999, 1.0];
+
+/// What is counted, from its beginning to its end.
+struct Window {
+    begin: Moment,
+    server: Duration,
+    load: Duration,
+}
+
+impl Window {
+    fn begin(load: &mut Load, setting: &Setting) -> Result<Self> {
+        load.begin_window();
+        Ok(Self {
+            begin: load.moment(),
+            server: usage::cpu(&setting.pids)?,
+            load: usage::own_cpu()?,
+        })
+    }
+
+    /// Ends what is counted, waits for what is still on its way, and says what came of it.
+    fn end(self, load: &mut Load, setting: &Setting) -> Result<Figures> {
+        load.end_window();
+        let end = load.moment();
+        let span = Duration::from_nanos(end.at_ns - self.begin.at_ns).as_secs_f64();
+        let deliveries = end.deliveries - self.begin.deliveries;
+        let server = usage::cpu(&setting.pids)?.saturating_sub(self.server);
+        let own = usage::own_cpu()?.saturating_sub(self.load);
+        let has_pids = !setting.pids.is_empty();
+        let server = has_pids.then_some(server.as_secs_f64());
+        let memory_bytes = match has_pids {
+            true => Some(usage::memory(&setting.pids)? as f64),
+            false => None,
+        };
+        let missing = load.settle()?;
+        let (latencies, answers) = load.latencies();
+        let told =
+            |it: &crate::Latencies| (it.count() > 0).then(|| SHARES.map(|share| it.ms(share)));
+        let (refused, refusal) = load.refused();
+        Ok(Figures {
+            deliveries_per_s: Some(deliveries as f64 / span),
+            events_per_s: Some((end.stored - self.begin.stored) as f64 / span),
+            cpu_us: server.map(|server| server * 1e6 / deliveries as f64),
+            server_cores: server.map(|server| server / span),
+            load_cores: Some(own.as_secs_f64() / span),
+            latency_ms: told(latencies),
+            answer_ms: told(answers),
+            memory_bytes,
+            connects_per_s: None,
+            deliveries,
+            tally: load.tally(),
+            missing,
+            refused,
+            refusal: refusal.map(str::to_owned),
+            hung_up: load.hung_up(),
+        })
+    }
+}
+
+/// A share of a second, in nanoseconds.
+fn after(load: &Load, span: Duration) -> u64 {
+    load.now_ns() + nanoseconds(span)
+}
