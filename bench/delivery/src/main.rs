@@ -1,7 +1,9 @@
 //! Measures how fast hubs deliver: Fanfare, its peers, and the floor that none can be below.
 
 mod cells;
+mod nchan;
 mod peers;
+mod pushpin;
 mod servers;
 
 use std::path::PathBuf;
@@ -46,6 +48,12 @@ pub struct Cli {
     /// The program
     #[arg(long, default_value = "target/release/fanfare")]
     fanfare: PathBuf,
+    /// The program of nginx
+    #[arg(long, default_value = "/usr/sbin/nginx")]
+    nginx: PathBuf,
+    /// The module of Nchan
+    #[arg(long, default_value = "/usr/lib/nginx/modules/ngx_nchan_module.so")]
+    nchan_module: PathBuf,
     /// Where the servers keep their files
     #[arg(long, default_value = "bench/delivery/target/servers")]
     dir: PathBuf,
@@ -57,6 +65,8 @@ fn main() -> Result<()> {
     programs.pop();
     let place = Place {
         fanfare: cli.fanfare.clone(),
+        nginx: cli.nginx.clone(),
+        nchan_module: cli.nchan_module.clone(),
         programs,
         sources: "bench/delivery".into(),
         dir: cli.dir.clone(),

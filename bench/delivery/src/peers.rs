@@ -9,6 +9,7 @@ use fanfare_bench::cores::Cores;
 use fanfare_bench::{Publish, Subscribe, Target};
 
 use crate::servers::{Place, Server, spawn_talking};
+use crate::{nchan, pushpin};
 
 /// One server, in one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,14 +18,22 @@ pub enum Peer {
     OneSendFloor,
     Fanfare,
     FanfareDisk,
+    Axum,
+    Nchan,
+    Pushpin,
+    Express,
 }
 
 impl Peer {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::CursorFloor,
         Self::OneSendFloor,
         Self::Fanfare,
         Self::FanfareDisk,
+        Self::Axum,
+        Self::Nchan,
+        Self::Pushpin,
+        Self::Express,
     ];
 
     /// What it is called on the command line.
@@ -34,6 +43,10 @@ impl Peer {
             Self::OneSendFloor => "floor-one-send",
             Self::Fanfare => "fanfare",
             Self::FanfareDisk => "fanfare-disk",
+            Self::Axum => "axum",
+            Self::Nchan => "nchan",
+            Self::Pushpin => "pushpin",
+            Self::Express => "express",
         }
     }
 
@@ -44,6 +57,10 @@ impl Peer {
             Self::OneSendFloor => "floor, one send each",
             Self::Fanfare => "Fanfare",
             Self::FanfareDisk => "Fanfare, durable",
+            Self::Axum => "axum, broadcast",
+            Self::Nchan => "Nchan",
+            Self::Pushpin => "Pushpin",
+            Self::Express => "Express",
         }
     }
 
@@ -62,17 +79,16 @@ impl Peer {
             fs::remove_dir_all(&dir)?;
         }
         fs::create_dir_all(&dir)?;
+        let program = |name: &str| Command::new(place.programs.join(name));
         let started = match self {
-            Self::CursorFloor => plain(
-                Command::new(place.programs.join("floor")).arg("cursor"),
-                cores,
-            ),
-            Self::OneSendFloor => plain(
-                Command::new(place.programs.join("floor")).arg("one-send"),
-                cores,
-            ),
+            Self::CursorFloor => plain(program("floor").arg("cursor"), cores),
+            Self::OneSendFloor => plain(program("floor").arg("one-send"), cores),
             Self::Fanfare => plain(fanfare(place).arg("--memory"), cores),
             Self::FanfareDisk => plain(fanfare(place).arg("--data").arg(&dir), cores),
+            Self::Axum => plain(&mut program("axum-hub"), cores),
+            Self::Nchan => nchan::start(place, &dir, cores),
+            Self::Pushpin => pushpin::start(place, &dir, cores),
+            Self::Express => express(place, cores),
         };
         started.with_context(|| format!("starting {}", self.name()))
     }
@@ -88,10 +104,25 @@ fn fanfare(place: &Place) -> Command {
 /// A server that takes any body at any path.
 fn plain(command: &mut Command, cores: Cores) -> Result<Server> {
     let (child, address) = spawn_talking(command, cores)?;
-    Ok(Server::new(child, target(address)))
+    let history = "/bench-{topic}?history=all".to_owned();
+    Ok(Server::new(child, target(address)).with_history(history))
 }
 
-fn target(address: SocketAddr) -> Target {
+/// Express with the message board of the tutorials, as it runs in production.
+fn express(place: &Place, cores: Cores) -> Result<Server> {
+    let mut command = Command::new("node");
+    command.arg("server.js").env("NODE_ENV", "production");
+    command.current_dir(place.sources.join("express"));
+    let (child, address) = spawn_talking(&mut command, cores)?;
+    let mut target = target(address);
+    target.subscribe.path = "/addClient".to_owned();
+    target.publish.path = "/message".to_owned();
+    target.publish.headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    target.publish.body = r#"{"message":"{payload}"}"#.to_owned();
+    Ok(Server::new(child, target))
+}
+
+pub fn target(address: SocketAddr) -> Target {
     let host = address.to_string();
     Target {
         subscribe: Subscribe {

@@ -25,6 +25,8 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub struct Place {
     pub fanfare: PathBuf,
+    pub nginx: PathBuf,
+    pub nchan_module: PathBuf,
     /// The folder with the other programs of this benchmark.
     pub programs: PathBuf,
     /// The folder with the servers' sources.
@@ -37,11 +39,22 @@ pub struct Place {
 pub struct Server {
     child: Child,
     pub target: Target,
+    /// The path under which a subscriber gets all that a topic has.
+    pub history: Option<String>,
 }
 
 impl Server {
     pub fn new(child: Child, target: Target) -> Self {
-        Self { child, target }
+        Self {
+            child,
+            target,
+            history: None,
+        }
+    }
+
+    pub fn with_history(mut self, path: String) -> Self {
+        self.history = Some(path);
+        self
     }
 
     pub fn pid(&self) -> u32 {

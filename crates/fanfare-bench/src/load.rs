@@ -23,7 +23,7 @@ use crate::publisher::{InFlight, Outcome, Publisher};
 use crate::stats::Latencies;
 use crate::stream::Arrival;
 use crate::subscriber::{Phase, Subscriber};
-use crate::target::Target;
+use crate::target::{Form, Target};
 
 /// Sockets that are served between two looks at what is due. Each costs some microseconds, and
 /// what is due waits for them.
@@ -63,6 +63,9 @@ pub enum Start {
 /// All subscribers and publishers of one measurement.
 pub struct Load {
     target: Target,
+    /// The request of a publisher, to be filled in.
+    form: Form,
+    publishers_max: usize,
     poll: OwnedFd,
     clock: Clock,
     subscribers: Vec<Subscriber>,
@@ -94,6 +97,8 @@ pub struct Load {
     refused: u64,
     refusal: Option<String>,
     hung_up: u64,
+    /// Fresh subscribers connect and do not ask yet.
+    is_silent: bool,
     ids: Option<Ids>,
 }
 
@@ -102,7 +107,7 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// The server cannot be reached, or its events cannot be told apart.
+    /// Its events could not be told apart, or there is no epoll.
     pub fn new(
         target: Target,
         topics: u32,
@@ -116,7 +121,7 @@ impl Load {
             );
         }
         let events = EVENTS / topics.max(1) as usize;
-        let mut load = Self {
+        Ok(Self {
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             clock: Clock::new(),
             subscribers: Vec::new(),
@@ -141,18 +146,26 @@ impl Load {
             refused: 0,
             refusal: None,
             hung_up: 0,
+            is_silent: false,
             ids: None,
+            form,
+            publishers_max: publishers,
             target,
-        };
-        for number in 0..publishers {
-            let publisher = Publisher::connect(load.target.publish.address, form.clone())?;
+        })
+    }
+
+    /// Connects the publishers. Not earlier than they are needed: servers close what is idle.
+    fn connect_publishers(&mut self) -> Result<()> {
+        let to = self.target.publish.address;
+        for number in self.publishers.len()..self.publishers_max {
+            let publisher = Publisher::connect(to, self.form.clone())?;
             let word = epoll::EventData::new_u64(PUBLISHER | number as u64);
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-            epoll::add(&load.poll, &publisher.socket, word, flags)?;
-            load.publishers.push(publisher);
-            load.idle.push(number as u32);
+            epoll::add(&self.poll, &publisher.socket, word, flags)?;
+            self.publishers.push(publisher);
+            self.idle.push(number as u32);
         }
-        Ok(load)
+        Ok(())
     }
 
     /// Nanoseconds since the load began.
@@ -164,8 +177,11 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// A connection of a publisher is lost.
+    /// A publisher cannot connect, or its connection is lost.
     pub fn set_pace(&mut self, pace: Pace) -> Result<()> {
+        if pace != Pace::Hold {
+            self.connect_publishers()?;
+        }
         self.pace = pace;
         self.next_due_ns = self.now_ns() as f64;
         self.is_exact = pace != Pace::InFlight;

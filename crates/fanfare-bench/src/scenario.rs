@@ -1,19 +1,22 @@
 //! The measurements: each opens its subscribers on a fresh load, does what its name says, and
 //! returns figures.
 
+mod crowd;
 mod fan_out;
+mod readers;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::clock::nanoseconds;
 use crate::ledger::Tally;
 use crate::load::{Load, Moment};
 use crate::target::Target;
 use crate::usage;
 
+pub use self::crowd::{Connects, Idle, Storm};
 pub use self::fan_out::{FanOut, Publishing};
+pub use self::readers::{Replay, Stall};
 
 /// What every measurement needs to know.
 #[derive(Clone, Debug)]
@@ -52,8 +55,22 @@ pub struct Figures {
     pub answer_ms: Option<[f64; 4]>,
     /// Memory of the server at the end, in bytes.
     pub memory_bytes: Option<f64>,
+    /// CPU time of the server for each event that it acknowledged, in microseconds.
+    pub event_cpu_us: Option<f64>,
     /// Subscribers accepted each second.
     pub connects_per_s: Option<f64>,
+    /// Memory of the server for one idle subscriber, in bytes.
+    pub bytes_per_subscriber: Option<f64>,
+    /// Memory of the server for one reader that does not read, in bytes.
+    pub bytes_per_stalled: Option<f64>,
+    /// Milliseconds that 99 % of deliveries did not exceed before others stalled.
+    pub alone_p99_ms: Option<f64>,
+    /// Seconds from a cut until all subscribers were accepted again.
+    pub accepted_s: Option<f64>,
+    /// Seconds from a cut until all subscribers had all but the last quarter of a second.
+    pub live_s: Option<f64>,
+    /// Events of history received each second.
+    pub replayed_per_s: Option<f64>,
     /// Deliveries that were counted.
     pub deliveries: u64,
     /// What went wrong.
@@ -69,6 +86,14 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Of a measurement in which deliveries come and go, no rate of them says anything.
+    fn without_rates(mut self) -> Self {
+        self.deliveries_per_s = None;
+        self.events_per_s = None;
+        self.cpu_us = None;
+        self
+    }
+
     /// Whether every subscriber got every event once and in order.
     #[must_use]
     pub fn is_clean(&self) -> bool {
@@ -115,27 +140,28 @@ impl Window {
         let told =
             |it: &crate::Latencies| (it.count() > 0).then(|| SHARES.map(|share| it.ms(share)));
         let (refused, refusal) = load.refused();
+        let per = |count: u64| {
+            server
+                .filter(|_| count > 0)
+                .map(|it| it * 1e6 / count as f64)
+        };
         Ok(Figures {
             deliveries_per_s: Some(deliveries as f64 / span),
             events_per_s: Some((end.stored - self.begin.stored) as f64 / span),
-            cpu_us: server.map(|server| server * 1e6 / deliveries as f64),
+            cpu_us: per(deliveries),
+            event_cpu_us: per(end.stored - self.begin.stored),
             server_cores: server.map(|server| server / span),
             load_cores: Some(own.as_secs_f64() / span),
             latency_ms: told(latencies),
             answer_ms: told(answers),
             memory_bytes,
-            connects_per_s: None,
             deliveries,
             tally: load.tally(),
             missing,
             refused,
             refusal: refusal.map(str::to_owned),
             hung_up: load.hung_up(),
+            ..Figures::default()
         })
     }
-}
-
-/// A share of a second, in nanoseconds.
-fn after(load: &Load, span: Duration) -> u64 {
-    load.now_ns() + nanoseconds(span)
 }

@@ -81,6 +81,39 @@ impl Load {
         Ok(Duration::from_nanos(self.now_ns() - begin))
     }
 
+    /// Lets all subscribers come back that were cut.
+    pub(crate) fn reopen(&mut self, in_flight: usize) -> Result<Duration> {
+        self.admit(0..self.subscribers.len(), in_flight)
+    }
+
+    /// Connects fresh subscribers to the first topic that ask for nothing yet, to begin with its
+    /// first event.
+    pub(crate) fn open_silent(&mut self, subscribers: usize, in_flight: usize) -> Result<()> {
+        self.is_silent = true;
+        for from in (0..subscribers).step_by(in_flight) {
+            let first = self.subscribers.len();
+            let last = first + in_flight.min(subscribers - from);
+            for number in first..last {
+                self.subscribers.push(Subscriber::new(0, Course::from(0)));
+                self.begin(number)?;
+            }
+            // Sockets of this machine are connected at once; asking finds those that are not.
+            self.drive(Duration::from_millis(20))?;
+        }
+        self.is_silent = false;
+        Ok(())
+    }
+
+    /// Lets those ask that are silent, all at once.
+    pub(crate) fn ask_all(&mut self) -> Result<()> {
+        for number in 0..self.subscribers.len() {
+            if self.subscribers[number].phase == Phase::Silent {
+                self.on_connected(number, epoll::EventFlags::OUT)?;
+            }
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, number: usize) -> Result<()> {
         let subscriber = &mut self.subscribers[number];
         let receive_bytes = subscriber.is_stalled.then_some(STALLED_RECEIVE_BYTES);
@@ -102,7 +135,7 @@ impl Load {
 
     /// A socket is connected, or cannot be.
     pub(super) fn on_connected(&mut self, number: usize, flags: epoll::EventFlags) -> Result<()> {
-        if !flags.contains(epoll::EventFlags::OUT) {
+        if self.is_silent || !flags.contains(epoll::EventFlags::OUT) {
             return Ok(());
         }
         let subscriber = &mut self.subscribers[number];
@@ -151,6 +184,17 @@ impl Load {
         self.open = 0;
     }
 
+    /// Hangs up on all for good.
+    pub(crate) fn hang_up(&mut self) {
+        for mut subscriber in self.subscribers.drain(..) {
+            if let Some(socket) = subscriber.socket.take() {
+                reset(socket);
+            }
+        }
+        self.open = 0;
+        self.opening = 0;
+    }
+
     /// Reads the ids of events from now on, so that subscribers can come back with them.
     pub(crate) fn note_ids(&mut self) {
         self.ids = Some(Ids::default());
@@ -160,10 +204,6 @@ impl Load {
 impl Drop for Load {
     /// The next load shall find all ports free.
     fn drop(&mut self) {
-        for subscriber in &mut self.subscribers {
-            if let Some(socket) = subscriber.socket.take() {
-                reset(socket);
-            }
-        }
+        self.hang_up();
     }
 }

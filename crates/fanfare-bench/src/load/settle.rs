@@ -58,6 +58,29 @@ impl Load {
         Ok(())
     }
 
+    /// Publishes so many events as fast as the server takes them, whoever reads them.
+    pub(crate) fn publish_events(&mut self, events: u64) -> Result<()> {
+        let goal = self.stored + events;
+        // Each publisher has one more in flight when enough are stored.
+        let in_flight = self.publishers.len() as u64;
+        self.set_pace(Pace::InFlight)?;
+        while self.stored + in_flight < goal {
+            if let Some(refusal) = &self.refusal {
+                bail!("the server refused to publish:\n{refusal}");
+            }
+            let before = self.stored;
+            self.turn(self.now_ns() + nanoseconds(SILENCE_MAX))?;
+            if self.stored == before && self.ready.is_empty() {
+                bail!("the server acknowledged nothing for {SILENCE_MAX:?}");
+            }
+        }
+        self.set_pace(Pace::Hold)?;
+        while self.idle.len() < self.publishers.len() {
+            self.turn(self.now_ns() + nanoseconds(SILENCE_MAX))?;
+        }
+        Ok(())
+    }
+
     /// Latencies are recorded of events that are due from now on.
     pub(crate) fn begin_window(&mut self) {
         self.latencies.clear();
@@ -110,12 +133,6 @@ impl Load {
             let tail = self.ledgers[it.topic as usize].tail();
             it.is_live && it.course.next().is_some_and(|next| next + lag >= tail)
         })
-    }
-
-    /// Whether every reading subscriber has received something since it came back.
-    pub(crate) fn is_back(&self) -> bool {
-        let mut reading = self.subscribers.iter().filter(|it| !it.is_stalled);
-        reading.all(|it| it.is_live)
     }
 
     /// Latencies of deliveries, and of answers to publishers.
