@@ -13,6 +13,7 @@ app.get('/addClient', (request, response) => {
     'Cache-Control': 'no-cache',
     Connection: 'keep-alive',
   })
+  response.flushHeaders()
   const client = { response }
   clients.push(client)
   request.on('close', () => {

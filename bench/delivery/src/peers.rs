@@ -87,7 +87,7 @@ impl Peer {
             Self::FanfareDisk => plain(fanfare(place).arg("--data").arg(&dir), cores),
             Self::Axum => plain(&mut program("axum-hub"), cores),
             Self::Nchan => nchan::start(place, &dir, cores),
-            Self::Pushpin => pushpin::start(place, &dir, cores),
+            Self::Pushpin => pushpin::start(&dir, cores),
             Self::Express => express(place, cores),
         };
         started.with_context(|| format!("starting {}", self.name()))

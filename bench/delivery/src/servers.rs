@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use fanfare_bench::cores::{self, Cores};
-use rustix::process::{Pid, Signal, kill_process_group};
-
-use fanfare_bench::Target;
+use fanfare_bench::{Target, usage};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than any start here; nothing has history to read.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -63,8 +62,8 @@ impl Server {
 
     /// Ends it as an operator would, and waits.
     pub fn stop(mut self) -> Result<()> {
-        let pid = Pid::from_child(&self.child);
-        kill_process_group(pid, Signal::TERM)?;
+        let family = self.family();
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let begin = Instant::now();
         while self.child.try_wait()?.is_none() {
             if begin.elapsed() > STOP_WITHIN {
@@ -72,15 +71,34 @@ impl Server {
             }
             thread::sleep(POLL);
         }
+        end(&family[1..]);
         Ok(())
+    }
+
+    /// Its processes. Some servers put theirs in groups of their own.
+    fn family(&self) -> Vec<u32> {
+        let pid = self.child.id();
+        usage::family(&[pid]).unwrap_or_else(|_| vec![pid])
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        kill_process_group(Pid::from_child(&self.child), Signal::KILL).ok();
+        // It may have ended by itself; then it is not reaped yet, and its number is its own.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            end(&self.family());
+        }
         drop(self.child.wait());
+    }
+}
+
+/// Ends what is left of a server.
+fn end(family: &[u32]) {
+    for pid in family {
+        if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+            // Most have ended with their parent.
+            kill_process(pid, Signal::KILL).ok();
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Bytes of head and body.
     pub(crate) bytes: usize,
+    /// The server hangs up behind it.
+    pub(crate) is_last: bool,
 }
 
 impl Answer {
@@ -42,6 +44,8 @@ impl Answer {
         Ok((bytes.len() >= whole).then_some(Self {
             status: u16::try_from(status)?,
             bytes: whole,
+            is_last: value(head, b"connection:")
+                .is_some_and(|it| it.eq_ignore_ascii_case(b"close")),
         }))
     }
 }
@@ -80,9 +84,19 @@ mod tests {
                 assert_eq!(Answer::parse(&text[..end]).unwrap(), None, "{end}");
             }
             let bytes = text.len();
-            let whole = Answer { status, bytes };
+            let whole = Answer {
+                status,
+                bytes,
+                is_last: false,
+            };
             assert_eq!(Answer::parse(text).unwrap(), Some(whole));
         }
+    }
+
+    #[test]
+    fn an_answer_says_that_it_is_the_last() {
+        let text = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        assert!(Answer::parse(text).unwrap().unwrap().is_last);
     }
 
     #[test]

@@ -159,12 +159,17 @@ impl Load {
         let to = self.target.publish.address;
         for number in self.publishers.len()..self.publishers_max {
             let publisher = Publisher::connect(to, self.form.clone())?;
-            let word = epoll::EventData::new_u64(PUBLISHER | number as u64);
-            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-            epoll::add(&self.poll, &publisher.socket, word, flags)?;
             self.publishers.push(publisher);
+            self.watch_publisher(number)?;
             self.idle.push(number as u32);
         }
+        Ok(())
+    }
+
+    fn watch_publisher(&self, number: usize) -> Result<()> {
+        let word = epoll::EventData::new_u64(PUBLISHER | number as u64);
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&self.poll, &self.publishers[number].socket, word, flags)?;
         Ok(())
     }
 
@@ -257,7 +262,13 @@ impl Load {
     }
 
     fn answer(&mut self, publisher: u32) -> Result<()> {
-        match self.publishers[publisher as usize].read(&mut self.buffer)? {
+        let number = publisher as usize;
+        let outcome = self.publishers[number].read(&mut self.buffer)?;
+        if self.publishers[number].is_spent() {
+            self.publishers[number].reconnect(self.target.publish.address)?;
+            self.watch_publisher(number)?;
+        }
+        match outcome {
             Outcome::Waiting => return Ok(()),
             Outcome::Stored(event) => {
                 self.stored += 1;

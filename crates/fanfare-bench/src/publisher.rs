@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags};
 
 use crate::answer::Answer;
+use crate::subscriber::reset;
 use crate::target::Form;
 
 /// Publishers connect before anything is measured; a server that takes longer is not there.
@@ -43,21 +44,32 @@ pub(crate) struct Publisher {
     in_flight: Option<InFlight>,
     /// An answer that came in pieces.
     answer: Vec<u8>,
+    /// The server has hung up, or will.
+    is_spent: bool,
 }
 
 impl Publisher {
     pub(crate) fn connect(to: SocketAddr, form: Form) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&to, CONNECT_WAIT)
-            .with_context(|| format!("cannot connect to {to}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let socket = OwnedFd::from(stream);
         Ok(Self {
-            socket,
+            socket: connect(to)?,
             form,
             in_flight: None,
             answer: Vec::new(),
+            is_spent: false,
         })
+    }
+
+    /// Whether the server takes nothing more on this connection.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_spent
+    }
+
+    /// Takes another connection, which the caller has to wait on.
+    pub(crate) fn reconnect(&mut self, to: SocketAddr) -> Result<()> {
+        // A port that waits for a minute would soon be missing.
+        reset(std::mem::replace(&mut self.socket, connect(to)?));
+        self.is_spent = false;
+        Ok(())
     }
 
     /// Publishes an event.
@@ -75,6 +87,10 @@ impl Publisher {
     /// Reads what is there.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Outcome> {
         let read = match net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, 0)) | Err(Errno::CONNRESET) if self.in_flight.is_none() => {
+                self.is_spent = true;
+                return Ok(Outcome::Waiting);
+            }
             Ok((_, 0)) => bail!("the server hung up on a publisher"),
             Ok((_, read)) => read,
             Err(Errno::AGAIN) => return Ok(Outcome::Waiting),
@@ -98,6 +114,7 @@ impl Publisher {
             return Ok(Outcome::Waiting);
         };
         let event = self.in_flight.take().context("an answer to no request")?;
+        self.is_spent = answer.is_last;
         if answer.bytes != bytes.len() {
             bail!("more than an answer came back to a publish");
         }
@@ -106,4 +123,12 @@ impl Publisher {
             _ => Outcome::Refused(String::from_utf8_lossy(bytes).trim().to_owned()),
         })
     }
+}
+
+fn connect(to: SocketAddr) -> Result<OwnedFd> {
+    let stream = TcpStream::connect_timeout(&to, CONNECT_WAIT)
+        .with_context(|| format!("cannot connect to {to}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream.into())
 }

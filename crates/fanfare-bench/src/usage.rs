@@ -56,12 +56,20 @@ pub fn own_cpu() -> Result<Duration> {
 }
 
 /// Processes and all their children, each once.
-fn family(pids: &[u32]) -> Result<Vec<u32>> {
+///
+/// # Errors
+///
+/// There is no such process, or this system has no `/proc`.
+pub fn family(pids: &[u32]) -> Result<Vec<u32>> {
     let mut family = pids.to_vec();
+    for pid in pids {
+        tasks(*pid)?;
+    }
     let mut at = 0;
     while let Some(pid) = family.get(at).copied() {
         at += 1;
-        for task in tasks(pid)? {
+        // A child may have ended since it was listed.
+        for task in tasks(pid).unwrap_or_default() {
             let children = fs::read_to_string(format!("{task}/children")).unwrap_or_default();
             for child in children.split_whitespace() {
                 let child = child.parse()?;
