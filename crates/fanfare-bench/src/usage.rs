@@ -71,12 +71,11 @@ pub fn family(pids: &[u32]) -> Result<Vec<u32>> {
         // A child may have ended since it was listed.
         for task in tasks(pid).unwrap_or_default() {
             let children = fs::read_to_string(format!("{task}/children")).unwrap_or_default();
-            for child in children.split_whitespace() {
-                let child = child.parse()?;
-                if !family.contains(&child) {
-                    family.push(child);
-                }
-            }
+            let children: Result<Vec<u32>, _> =
+                children.split_whitespace().map(str::parse).collect();
+            let is_new = |child: &u32| !family.contains(child);
+            let new: Vec<_> = children?.into_iter().filter(is_new).collect();
+            family.extend(new);
         }
     }
     Ok(family)

@@ -244,16 +244,13 @@ impl Floor {
             self.topics[topic].is_dirty = false;
             let subscribers = std::mem::take(&mut self.topics[topic].subscribers);
             let ends = std::mem::take(&mut self.topics[topic].ends);
-            if self.is_one_send {
-                for end in &ends {
-                    for number in &subscribers {
-                        self.send(*number, topic, Some(*end));
-                    }
-                }
-            } else {
-                for number in &subscribers {
-                    self.send(*number, topic, None);
-                }
+            let rounds: Vec<_> = match self.is_one_send {
+                true => ends.iter().copied().map(Some).collect(),
+                false => vec![None],
+            };
+            for end in rounds {
+                let numbers = subscribers.iter();
+                numbers.for_each(|number| self.send(*number, topic, end));
             }
             self.topics[topic].subscribers = subscribers;
             self.topics[topic].ends = ends;
