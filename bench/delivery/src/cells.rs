@@ -1,101 +1,182 @@
-//! The cells of the comparison, and how one is measured: the servers take turns, each run on a
-//! fresh process.
+//! The cells of the comparison: each is one measurement that several servers go through.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result};
 use clap::ValueEnum;
-use fanfare_bench::cores::{self, Cores};
-use fanfare_bench::scenario::{FanOut, Figures, Publishing, Setting};
-use fanfare_bench::stats::{Spread, thousands};
+use fanfare_bench::scenario::{Connects, FanOut, Idle, Publishing, Replay, Stall, Storm};
+use fanfare_bench::stats::thousands;
 
 use crate::Cli;
 use crate::peers::Peer;
-use crate::servers::Place;
+use crate::streams::Streams;
 
 /// One kind of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
-    /// As many events as the server takes
+    /// One topic, as many events as the server takes
     Saturation,
-    /// The same with events of a kilobyte
+    /// The same with events of 1,024 bytes
     Large,
-    /// A fixed rate
+    /// One topic at a fixed rate, beside the memory log also the durable one
     Fixed,
+    /// As many events as the server takes, durable and in memory
+    Durable,
+    /// A topic for each subscriber
+    Topics,
+    /// Memory of idle subscribers
+    Idle,
+    /// Subscribers accepted a second
+    Connects,
+    /// All subscribers are cut at once and come back
+    Storm,
+    /// Readers that do not read, beside readers that do
+    Stall,
+    /// The same history for many at once
+    Replay,
+    /// TLS and HTTP/2
+    Streams,
 }
 
-/// One measurement that all servers go through.
+/// What is done with a server.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    FanOut(FanOut),
+    /// A topic for each of so many subscribers, with so many publish requests in flight.
+    Topics(usize, usize),
+    Connects(Connects),
+    Idle(Idle),
+    Storm(Storm),
+    Stall(Stall),
+    Replay(Replay),
+    Streams(Streams),
+}
+
+/// One measurement that several servers go through.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
     pub scenario: Scenario,
-    pub fan_out: FanOut,
+    pub work: Work,
     pub payload_bytes: usize,
 }
 
 impl Cell {
+    /// Which of all cells it is, in words.
     pub fn title(&self) -> String {
-        let FanOut {
-            subscribers,
-            publishing,
-            ..
-        } = self.fan_out;
-        let publishing = match publishing {
-            Publishing::InFlight(requests) => format!("{requests} in flight"),
-            Publishing::Rate(per_s, _) => format!("{per_s} events/s"),
-        };
-        let scenario = self.scenario.to_possible_value();
-        let name = scenario.map_or_else(String::new, |it| it.get_name().to_owned());
-        let subscribers = thousands(subscribers as f64);
-        format!(
-            "{name}: {subscribers} subscribers, {publishing}, {} bytes",
-            self.payload_bytes
-        )
-    }
-
-    fn in_flight(&self) -> Option<usize> {
-        match self.fan_out.publishing {
-            Publishing::InFlight(requests) => Some(requests),
-            Publishing::Rate(..) => None,
+        let n = |number: usize| thousands(number as f64);
+        match self.work {
+            Work::FanOut(it) => {
+                let publishing = match it.publishing {
+                    Publishing::InFlight(requests) => format!("{} in flight", n(requests)),
+                    Publishing::Rate(per_s, _) => format!("{per_s} events/s"),
+                };
+                format!(
+                    "{} subscribers, {publishing}, {} bytes",
+                    n(it.subscribers),
+                    n(self.payload_bytes)
+                )
+            }
+            Work::Topics(subscribers, in_flight) => {
+                format!(
+                    "{} subscribers with a topic each, {in_flight} in flight",
+                    n(subscribers)
+                )
+            }
+            Work::Connects(it) => format!("{} subscribers, 200 in flight", n(it.subscribers)),
+            Work::Idle(it) => format!("from {} to {} subscribers", n(it.few), n(it.many)),
+            Work::Storm(it) => {
+                format!(
+                    "{} subscribers cut at once, {} events/s",
+                    n(it.subscribers),
+                    it.per_s
+                )
+            }
+            Work::Stall(it) => format!(
+                "{} stalled beside {} live, {} events/s, {} bytes",
+                n(it.stalled),
+                n(it.live),
+                it.per_s,
+                n(self.payload_bytes)
+            ),
+            Work::Replay(it) => {
+                format!(
+                    "{} clients, {} events each",
+                    n(it.subscribers),
+                    n(it.events as usize)
+                )
+            }
+            Work::Streams(it) => format!(
+                "{} streams over {} connections, {} in flight",
+                n(it.streams),
+                it.connections,
+                it.in_flight
+            ),
         }
     }
-}
 
-/// How much is measured.
-pub struct Plan {
-    pub rounds: usize,
-    pub warm_up: Duration,
-    pub counted: Duration,
-    pub server: Cores,
-    pub load: Cores,
-}
+    fn subscribers(&self) -> usize {
+        match self.work {
+            Work::FanOut(it) => it.subscribers,
+            Work::Topics(subscribers, _) => subscribers,
+            Work::Connects(it) => it.subscribers,
+            Work::Idle(it) => it.many,
+            Work::Storm(it) => it.subscribers,
+            Work::Stall(it) => it.live,
+            Work::Replay(it) => it.subscribers,
+            Work::Streams(it) => it.streams,
+        }
+    }
 
-impl Plan {
-    pub fn of(cli: &Cli) -> Self {
-        let (rounds, warm_up, counted) = if cli.quick {
-            (1, 0.5, 1.0)
-        } else {
-            (5, 1.0, 3.0)
-        };
-        let (server, load) = match cli.unpinned {
-            true => (Cores::All, Cores::All),
-            false => (Cores::One(0), Cores::One(1)),
-        };
-        Self {
-            rounds: cli.rounds.unwrap_or(rounds),
-            warm_up: Duration::from_secs_f64(warm_up),
-            counted: Duration::from_secs_f64(cli.seconds.unwrap_or(counted)),
-            server,
-            load,
+    pub fn in_flight(&self) -> Option<usize> {
+        match self.work {
+            Work::FanOut(FanOut {
+                publishing: Publishing::InFlight(requests),
+                ..
+            }) => Some(requests),
+            _ => None,
+        }
+    }
+
+    /// The servers that can do it, of which each says something in it.
+    pub fn peers(&self, is_quick: bool) -> Vec<Peer> {
+        use Peer::*;
+        match self.scenario {
+            Scenario::Saturation if is_quick && self.in_flight() == Some(32) => {
+                vec![CursorFloor, Fanfare]
+            }
+            Scenario::Saturation => {
+                vec![
+                    CursorFloor,
+                    OneSendFloor,
+                    Fanfare,
+                    Axum,
+                    Nchan,
+                    Pushpin,
+                    Express,
+                ]
+            }
+            Scenario::Large => vec![CursorFloor, Fanfare, Axum, Nchan],
+            Scenario::Fixed => Peer::ALL.to_vec(),
+            Scenario::Durable => vec![Fanfare, FanfareDisk],
+            Scenario::Topics => vec![Fanfare, CursorFloor, Axum, Nchan],
+            Scenario::Idle if is_quick => vec![CursorFloor, Fanfare, Nchan],
+            Scenario::Idle => vec![CursorFloor, Fanfare, Axum, Nchan, Pushpin, Express],
+            Scenario::Connects => vec![CursorFloor, Fanfare, Axum, Nchan],
+            Scenario::Storm => vec![Fanfare, Nchan],
+            Scenario::Stall => vec![CursorFloor, Fanfare, Axum, Nchan],
+            Scenario::Replay => vec![CursorFloor, Fanfare, Nchan],
+            Scenario::Streams => vec![Fanfare, Axum],
         }
     }
 }
 
 /// The cells that were asked for.
 pub fn chosen(cli: &Cli) -> Vec<Cell> {
+    let is_in = |list: &[usize], number| list.is_empty() || list.contains(&number);
     let wanted = |cell: &Cell| {
-        let is_in = |list: &[usize], number| list.is_empty() || list.contains(&number);
-        (cli.only.is_empty() || cli.only.contains(&cell.scenario))
-            && is_in(&cli.subscribers, cell.fan_out.subscribers)
+        let is_named = cli.only.is_empty() || cli.only.contains(&cell.scenario);
+        // What is asked for by its numbers is measured although it is not quick.
+        let is_fit = !cli.quick || cli.has_numbers() || is_quick(cell);
+        is_named
+            && is_fit
+            && is_in(&cli.subscribers, cell.subscribers())
             && is_in(&cli.bytes, cell.payload_bytes)
             && cell
                 .in_flight()
@@ -104,129 +185,82 @@ pub fn chosen(cli: &Cli) -> Vec<Cell> {
     all().into_iter().filter(wanted).collect()
 }
 
+/// Whether a cell belongs to those that show the order of things.
+fn is_quick(cell: &Cell) -> bool {
+    match cell.scenario {
+        Scenario::Saturation => matches!(cell.subscribers(), 1_000 | 10_000),
+        Scenario::Large => cell.subscribers() == 1_000 && cell.in_flight() == Some(1_024),
+        Scenario::Durable => cell.subscribers() == 1_000 && cell.in_flight() == Some(1_024),
+        _ => true,
+    }
+}
+
 fn all() -> Vec<Cell> {
     let mut cells = Vec::new();
-    let mut add = |scenario, subscribers, publishing, payload_bytes| {
+    let mut add = |scenario, work, payload_bytes| {
         cells.push(Cell {
             scenario,
-            fan_out: FanOut {
-                subscribers,
-                topics: 1,
-                publishing,
-            },
+            work,
             payload_bytes,
         });
     };
-    for (scenario, bytes) in [(Scenario::Saturation, 100), (Scenario::Large, 1_024)] {
+    let one_topic = |subscribers, publishing| {
+        Work::FanOut(FanOut {
+            subscribers,
+            topics: 1,
+            publishing,
+        })
+    };
+    for (scenario, bytes) in [
+        (Scenario::Saturation, 100),
+        (Scenario::Large, 1_024),
+        (Scenario::Durable, 100),
+    ] {
         for subscribers in [100, 1_000, 10_000, 18_000] {
             for in_flight in [32, 1_024] {
-                add(
-                    scenario,
-                    subscribers,
-                    Publishing::InFlight(in_flight),
-                    bytes,
-                );
+                let publishing = Publishing::InFlight(in_flight);
+                add(scenario, one_topic(subscribers, publishing), bytes);
             }
         }
     }
     for (subscribers, per_s) in [(1_000, 50.0), (10_000, 5.0)] {
-        add(
-            Scenario::Fixed,
-            subscribers,
-            Publishing::Rate(per_s, 8),
-            100,
-        );
+        let publishing = Publishing::Rate(per_s, 8);
+        add(Scenario::Fixed, one_topic(subscribers, publishing), 100);
     }
-    cells
-}
-
-/// One server in one cell.
-pub struct Row {
-    pub peer: Peer,
-    pub runs: Vec<Figures>,
-}
-
-impl Row {
-    pub fn spread(&self, of: impl Fn(&Figures) -> Option<f64>) -> Spread {
-        Spread::of(self.runs.iter().filter_map(of))
-    }
-}
-
-/// Measures one cell: the servers take turns.
-pub fn measure(cell: &Cell, peers: &[Peer], plan: &Plan, place: &Place) -> Result<Vec<Row>> {
-    let mut rows: Vec<_> = peers
-        .iter()
-        .map(|peer| Row {
-            peer: *peer,
-            runs: Vec::new(),
-        })
-        .collect();
-    for _ in 0..plan.rounds {
-        for row in &mut rows {
-            let run = run(cell, row.peer, plan, place);
-            let run = run.with_context(|| format!("{}, {}", row.peer.name(), cell.title()))?;
-            row.runs.push(run);
-        }
-    }
-    Ok(rows)
-}
-
-fn run(cell: &Cell, peer: Peer, plan: &Plan, place: &Place) -> Result<Figures> {
-    let server = peer.start(place, plan.server)?;
-    let setting = Setting {
-        target: server.target.clone(),
-        pids: vec![server.pid()],
-        payload_bytes: cell.payload_bytes,
-        connecting: 200,
-        warm_up: plan.warm_up,
-        counted: plan.counted,
-    };
-    let figures = cores::on(plan.load, || cell.fan_out.run(&setting))??;
-    server.stop()?;
-    Ok(figures)
-}
-
-/// Prints one cell as a table.
-pub fn print(cell: &Cell, rows: &[Row]) {
-    println!("\n{}", cell.title());
-    println!(
-        "  {:<24}{:>14}{:>26}{:>10}{:>9}{:>9}{:>9}{:>7}{:>7}  wrong",
-        "", "deliveries/s", "range", "events/s", "CPU us", "p50 ms", "p99 ms", "server", "load"
+    add(Scenario::Topics, Work::Topics(15_000, 64), 100);
+    let (few, many) = (2_000, 18_000);
+    add(Scenario::Idle, Work::Idle(Idle { few, many }), 100);
+    let subscribers = 10_000;
+    add(
+        Scenario::Connects,
+        Work::Connects(Connects { subscribers }),
+        100,
     );
-    for row in rows {
-        let rate = row.spread(|run| run.deliveries_per_s);
-        let range = format!("{}-{}", thousands(rate.low), thousands(rate.high));
-        let median = |of: &dyn Fn(&Figures) -> Option<f64>| row.spread(of).median;
-        println!(
-            "  {:<24}{:>14}{range:>26}{:>10}{:>9.3}{:>9.2}{:>9.2}{:>7.2}{:>7.2}  {}",
-            row.peer.name(),
-            thousands(rate.median),
-            thousands(median(&|run| run.events_per_s)),
-            median(&|run| run.cpu_us),
-            median(&|run| run.latency_ms.map(|it| it[0])),
-            median(&|run| run.latency_ms.map(|it| it[1])),
-            median(&|run| run.server_cores),
-            median(&|run| run.load_cores),
-            wrong(row),
-        );
-    }
-}
-
-/// What went wrong in any run, in words.
-fn wrong(row: &Row) -> String {
-    let mut text = Vec::new();
-    let mut add = |name: &str, of: &dyn Fn(&Figures) -> u64| {
-        let sum: u64 = row.runs.iter().map(of).sum();
-        if sum > 0 {
-            text.push(format!("{} {name}", thousands(sum as f64)));
-        }
+    let storm = Storm {
+        subscribers: 15_000,
+        per_s: 500.0,
+        publishers: 16,
     };
-    add("lost", &|run| run.tally.lost);
-    add("repeated", &|run| run.tally.repeated);
-    add("out of order", &|run| run.tally.out_of_order);
-    add("foreign", &|run| run.tally.foreign);
-    add("missing", &|run| run.missing);
-    add("refused", &|run| run.refused);
-    add("hung up", &|run| run.hung_up);
-    text.join(", ")
+    add(Scenario::Storm, Work::Storm(storm), 100);
+    let stall = Stall {
+        live: 8_000,
+        stalled: 2_000,
+        burst: 1_024,
+        per_s: 5.0,
+        publishers: 8,
+    };
+    add(Scenario::Stall, Work::Stall(stall), 1_024);
+    let replay = Replay {
+        subscribers: 1_000,
+        events: 1_000,
+        waves: 5,
+    };
+    add(Scenario::Replay, Work::Replay(replay), 100);
+    let streams = Streams {
+        streams: 1_000,
+        connections: 10,
+        in_flight: 32,
+    };
+    add(Scenario::Streams, Work::Streams(streams), 100);
+    cells
 }

@@ -1,17 +1,22 @@
 //! Measures how fast hubs deliver: Fanfare, its peers, and the floor that none can be below.
 
 mod cells;
+mod checks;
+mod measure;
 mod nchan;
 mod peers;
 mod pushpin;
 mod servers;
+mod streams;
+mod table;
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Parser;
 
-use crate::cells::{Plan, Scenario};
+use crate::cells::Scenario;
+use crate::measure::Plan;
 use crate::peers::Peer;
 use crate::servers::Place;
 
@@ -72,16 +77,42 @@ fn main() -> Result<()> {
         dir: cli.dir.clone(),
     };
     let plan = Plan::of(&cli);
+    let asked = chosen_peers(&cli)?;
+    if asked
+        .as_ref()
+        .is_none_or(|peers| peers.contains(&Peer::Express))
+    {
+        peers::install_express(&place)?;
+    }
     for cell in cells::chosen(&cli) {
-        let rows = cells::measure(&cell, &chosen_peers(&cli)?, &plan, &place)?;
-        cells::print(&cell, &rows);
+        let mut peers = cell.peers(cli.quick);
+        if let Some(asked) = &asked {
+            peers = asked.clone();
+        }
+        let rows = measure::measure(&cell, &peers, &plan, &place);
+        table::print(&cell, &rows);
+        for verdict in checks::verdicts(&cell, &rows) {
+            let mark = if verdict.is_passed { "ok  " } else { "MISS" };
+            let (text, reached) = (&verdict.text, verdict.reached);
+            println!("    {mark} {reached:.2} {text} ({})", verdict.demanded);
+        }
     }
     Ok(())
 }
 
-fn chosen_peers(cli: &Cli) -> Result<Vec<Peer>> {
+impl Cli {
+    /// Whether cells are chosen by their numbers.
+    fn has_numbers(&self) -> bool {
+        [&self.subscribers, &self.in_flight, &self.bytes]
+            .iter()
+            .any(|list| !list.is_empty())
+    }
+}
+
+/// The servers that were asked for; none when the scenarios choose.
+fn chosen_peers(cli: &Cli) -> Result<Option<Vec<Peer>>> {
     if cli.peers.is_empty() {
-        return Ok(Peer::ALL.to_vec());
+        return Ok(None);
     }
     let mut peers = Vec::new();
     for word in &cli.peers {
@@ -95,5 +126,5 @@ fn chosen_peers(cli: &Cli) -> Result<Vec<Peer>> {
         }
         peers.extend(named);
     }
-    Ok(peers)
+    Ok(Some(peers))
 }

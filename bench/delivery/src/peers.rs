@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use fanfare_bench::cores::Cores;
 use fanfare_bench::{Publish, Subscribe, Target};
 
 use crate::servers::{Place, Server, spawn_talking};
+use crate::streams::{Certificate, certificate};
 use crate::{nchan, pushpin};
 
 /// One server, in one configuration.
@@ -22,6 +24,15 @@ pub enum Peer {
     Nchan,
     Pushpin,
     Express,
+}
+
+/// What a server is spoken to over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP/1.1.
+    Plain,
+    /// HTTP/2 over TLS.
+    Tls,
 }
 
 impl Peer {
@@ -73,12 +84,15 @@ impl Peer {
     }
 
     /// Starts it in an empty folder, on the given cores, and waits until it listens.
-    pub fn start(self, place: &Place, cores: Cores) -> Result<Server> {
+    pub fn start(self, place: &Place, cores: Cores, transport: Transport) -> Result<Server> {
         let dir = place.dir.join(self.word());
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
         fs::create_dir_all(&dir)?;
+        if transport == Transport::Tls {
+            return self.start_tls(place, &dir, cores);
+        }
         let program = |name: &str| Command::new(place.programs.join(name));
         let started = match self {
             Self::CursorFloor => plain(program("floor").arg("cursor"), cores),
@@ -92,6 +106,37 @@ impl Peer {
         };
         started.with_context(|| format!("starting {}", self.name()))
     }
+
+    /// Starts it with TLS and HTTP/2.
+    fn start_tls(self, place: &Place, dir: &Path, cores: Cores) -> Result<Server> {
+        let Certificate { chain, key } = certificate(dir)?;
+        match self {
+            Self::Fanfare => {
+                let mut command = fanfare(place);
+                command.arg("--memory").arg("--tls-cert").arg(chain);
+                plain(command.arg("--tls-key").arg(key), cores)
+            }
+            Self::Axum => {
+                let mut command = Command::new(place.programs.join("axum-hub"));
+                plain(command.arg(chain).arg(key), cores)
+            }
+            _ => bail!("it is not measured with TLS"),
+        }
+    }
+}
+
+/// Brings Express in the version of the lock file.
+pub fn install_express(place: &Place) -> Result<()> {
+    let folder = place.sources.join("express");
+    if folder.join("node_modules").exists() {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(folder);
+    let status = npm.status().context("npm brings Express")?;
+    ensure!(status.success(), "npm could not bring Express");
+    Ok(())
 }
 
 fn fanfare(place: &Place) -> Command {

@@ -1,16 +1,19 @@
 //! Pushpin of the distribution, which itself plays the origin that it holds streams for.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fanfare_bench::cores::Cores;
 
 use crate::nchan::free_address;
 use crate::peers::target;
-use crate::servers::{Server, spawn, wait_for};
+use crate::servers::{POLL, READY_WITHIN, Server, spawn, wait_for};
 
 /// Starts Pushpin's processes, with the route that its package comes with.
 pub fn start(dir: &Path, cores: Cores) -> Result<Server> {
@@ -24,6 +27,7 @@ pub fn start(dir: &Path, cores: Cores) -> Result<Server> {
     let mut child = spawn(&mut command, cores)?;
     wait_for(&mut child, http)?;
     wait_for(&mut child, publish)?;
+    wait_until_accepted(http)?;
     let mut target = target(http);
     target.subscribe.path = "/stream".to_owned();
     target.publish.address = publish;
@@ -32,6 +36,24 @@ pub fn start(dir: &Path, cores: Cores) -> Result<Server> {
     target.publish.headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
     target.publish.body = r#"{"items":[{"channel":"test","formats":{"http-stream":{"content":"data: {payload}\n\n"}}}]}"#.to_owned();
     Ok(Server::new(child, target))
+}
+
+/// Its processes find each other a little later than they listen.
+fn wait_until_accepted(http: SocketAddr) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        let mut socket = TcpStream::connect(http)?;
+        socket.write_all(b"GET /stream HTTP/1.1\r\nHost: bench\r\n\r\n")?;
+        let mut status = [0; "HTTP/1.1 200".len()];
+        if socket.read_exact(&mut status).is_ok() && status.ends_with(b"200") {
+            return Ok(());
+        }
+        ensure!(
+            begin.elapsed() < READY_WITHIN,
+            "its processes do not find each other"
+        );
+        thread::sleep(POLL);
+    }
 }
 
 /// The defaults of the distribution, in a folder and at ports of our own.

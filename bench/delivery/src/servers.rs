@@ -14,11 +14,11 @@ use fanfare_bench::{Target, usage};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than any start here; nothing has history to read.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+pub const READY_WITHIN: Duration = Duration::from_secs(20);
 /// Time for a clean end.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// How often a start and an end are looked at.
-const POLL: Duration = Duration::from_millis(10);
+pub const POLL: Duration = Duration::from_millis(10);
 
 /// Where programs and files are.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@
 #![cfg(unix)]
 
 mod answer;
+mod check;
 mod clock;
 pub mod cores;
 mod ledger;
@@ -23,6 +24,7 @@ mod subscriber;
 mod target;
 pub mod usage;
 
+pub use check::{Board, Follower};
 pub use ledger::Tally;
 pub use load::{Load, Pace, Start};
 pub use stats::Latencies;

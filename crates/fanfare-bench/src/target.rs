@@ -90,6 +90,13 @@ impl Publish {
     }
 }
 
+impl Publish {
+    /// The body alone, for transports that make their own heads.
+    pub(crate) fn body_form(&self, payload_bytes: usize) -> Form {
+        Form::parse(&self.body, payload_bytes)
+    }
+}
+
 fn push_fields(head: &mut String, fields: &[(String, String)]) {
     for (name, value) in fields {
         head.push_str(&format!("{name}: {value}\r\n"));

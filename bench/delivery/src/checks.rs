@@ -1,0 +1,159 @@
+//! What Fanfare must reach, as ratios to others in the same run.
+
+use crate::cells::{Cell, Scenario};
+use crate::measure::{Row, Run};
+use crate::peers::Peer;
+use crate::table::{Of, columns};
+
+/// One line of what must be reached.
+pub struct Verdict {
+    /// What is compared with what.
+    pub text: String,
+    pub reached: f64,
+    pub demanded: String,
+    pub is_passed: bool,
+}
+
+const P50: Of = |run| run.figures.latency_ms.map(|it| it[0]);
+const P99: Of = |run| run.figures.latency_ms.map(|it| it[1]);
+/// The durable log may add so much to the time until an event is received.
+const DURABLE_MS_MAX: f64 = 2.0;
+const IDLE_BYTES_MAX: f64 = 400.0;
+const LIVE_S_MAX: f64 = 3.0;
+const STALL_MAX: f64 = 2.0;
+const TOPICS_MAX: f64 = 1.5;
+
+/// What of a cell is demanded, and whether it is reached.
+pub fn verdicts(cell: &Cell, rows: &[Row]) -> Vec<Verdict> {
+    let main = columns(cell.scenario)[0].of;
+    let rate: Of = |run| run.figures.deliveries_per_s;
+    let mut list = List {
+        rows,
+        verdicts: Vec::new(),
+    };
+    match cell.scenario {
+        Scenario::Saturation => {
+            list.at_least(rate, 0.8, Peer::CursorFloor);
+            list.at_least(rate, 2.5, Peer::Axum);
+            list.at_least(rate, 15.0, Peer::Nchan);
+            list.at_least(rate, 15.0, Peer::Pushpin);
+            list.at_least(rate, 25.0, Peer::Express);
+        }
+        Scenario::Large => list.at_least(rate, 0.8, Peer::CursorFloor),
+        Scenario::Fixed => {
+            list.at_most(main, "CPU", 1.15, Peer::OneSendFloor);
+            list.at_most(P99, "p99", 1.25, Peer::OneSendFloor);
+            for peer in [Peer::Axum, Peer::Nchan, Peer::Pushpin, Peer::Express] {
+                list.at_most(main, "CPU", 1.0, peer);
+            }
+            let p50 = |peer| list.median(peer, P50);
+            let added = p50(Peer::FanfareDisk).zip(p50(Peer::Fanfare));
+            let added = added.map(|(disk, memory)| disk - memory);
+            list.bound("ms that the durable log adds to p50", added, DURABLE_MS_MAX);
+        }
+        Scenario::Durable => {
+            let of = |peer| list.median(peer, rate);
+            let kept = of(Peer::FanfareDisk).zip(of(Peer::Fanfare));
+            if let Some((disk, memory)) = kept {
+                list.push(
+                    "deliveries/s of the memory log".to_owned(),
+                    disk / memory,
+                    0.8,
+                    true,
+                );
+            }
+        }
+        Scenario::Topics => {
+            let ratio: Of = |run| run.topics_cpu_us.map(|[own, shared]| own / shared);
+            let reached = list.median(Peer::Fanfare, ratio);
+            list.bound("of a delivery of one topic, in CPU", reached, TOPICS_MAX);
+        }
+        Scenario::Idle => {
+            let reached = list.median(Peer::Fanfare, main);
+            list.bound("bytes for an idle subscriber", reached, IDLE_BYTES_MAX);
+        }
+        Scenario::Connects => list.at_least(main, 0.8, Peer::Nchan),
+        Scenario::Storm => {
+            let reached = list.median(Peer::Fanfare, main);
+            list.bound("s until all are live", reached, LIVE_S_MAX);
+        }
+        Scenario::Stall => {
+            let ratio: Of = |run| {
+                let after = run.figures.latency_ms?[1];
+                Some(after / run.figures.alone_p99_ms?)
+            };
+            let reached = list.median(Peer::Fanfare, ratio);
+            list.bound("of the p99 before", reached, STALL_MAX);
+        }
+        Scenario::Replay => list.at_least(main, 0.7, Peer::CursorFloor),
+        Scenario::Streams => list.at_least(rate, 2.0, Peer::Axum),
+    }
+    list.nothing_wrong();
+    list.verdicts
+}
+
+struct List<'a> {
+    rows: &'a [Row],
+    verdicts: Vec<Verdict>,
+}
+
+impl List<'_> {
+    fn row(&self, peer: Peer) -> Option<&Row> {
+        self.rows.iter().find(|row| row.peer == peer)
+    }
+
+    fn median(&self, peer: Peer, of: fn(&Run) -> Option<f64>) -> Option<f64> {
+        let median = self.row(peer)?.spread(of).median;
+        median.is_finite().then_some(median)
+    }
+
+    fn at_least(&mut self, of: Of, ratio: f64, other: Peer) {
+        let both = self.median(Peer::Fanfare, of).zip(self.median(other, of));
+        if let Some((ours, theirs)) = both {
+            self.push(format!("of {}", other.name()), ours / theirs, ratio, true);
+        }
+    }
+
+    fn at_most(&mut self, of: Of, what: &str, ratio: f64, other: Peer) {
+        let both = self.median(Peer::Fanfare, of).zip(self.median(other, of));
+        if let Some((ours, theirs)) = both {
+            let text = format!("{what} of {}", other.name());
+            self.push(text, ours / theirs, ratio, false);
+        }
+    }
+
+    fn bound(&mut self, text: &str, reached: Option<f64>, most: f64) {
+        if let Some(reached) = reached {
+            self.push(text.to_owned(), reached, most, false);
+        }
+    }
+
+    fn push(&mut self, text: String, reached: f64, demanded: f64, is_least: bool) {
+        let word = if is_least { "at least" } else { "at most" };
+        self.verdicts.push(Verdict {
+            text,
+            reached,
+            demanded: format!("{word} {demanded}"),
+            is_passed: if is_least {
+                reached >= demanded
+            } else {
+                reached <= demanded
+            },
+        });
+    }
+
+    /// However fast: each event once, in order, to everybody.
+    fn nothing_wrong(&mut self) {
+        for peer in [Peer::Fanfare, Peer::FanfareDisk] {
+            let Some(row) = self.row(peer) else { continue };
+            let (is_passed, runs) = (row.is_clean(), row.runs.len());
+            let clean = row.runs.iter().filter(|run| run.figures.is_clean()).count();
+            self.verdicts.push(Verdict {
+                text: format!("runs of {} without a fault", peer.name()),
+                reached: clean as f64,
+                demanded: format!("all {runs}"),
+                is_passed,
+            });
+        }
+    }
+}
