@@ -32,7 +32,7 @@ pub trait Door: Send + Sync + 'static {
     ) -> Stay;
 
     /// Words the start of an event stream: the head of the answer, and the first block.
-    fn opening(&self, asked: Self::Asked, cursor: &Cursor) -> Bytes;
+    fn opening(&self, asked: Self::Asked, cursor: &Cursor, place: &mut Self::Place) -> Bytes;
 
     /// Words a gap.
     fn gap(&self, gap: &Gap) -> Bytes;

@@ -34,8 +34,8 @@ pub(crate) enum Mail<D: Door> {
     Adopt(Box<Adopted<D>>),
     /// Accept on this listener.
     Listen(Arc<OwnedFd>),
-    /// Accept no longer on any.
-    StopListening,
+    /// Accept no longer on it.
+    StopListening(Arc<OwnedFd>),
     /// Take no further requests.
     Stop,
     /// End all streams once they are told everything.

@@ -25,6 +25,9 @@ pub struct Shards<D: Door> {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// A listener on which the shards accept.
+pub struct Listening(Arc<OwnedFd>);
+
 /// What shards know of each other.
 pub(crate) struct Peers<D: Door> {
     pub(crate) all: Vec<Peer<D>>,
@@ -93,13 +96,13 @@ impl<D: Door> Shards<D> {
     ///
     /// # Errors
     /// When the listener cannot be set up.
-    pub fn listen(&self, listener: TcpListener, door: &D) -> io::Result<()> {
+    pub fn listen(&self, listener: TcpListener, door: &D) -> io::Result<Listening> {
         listener.set_nonblocking(true)?;
         // What is set on the listener, its connections begin with (tcp(7)): one call for all.
         socket::prepare(&listener, door.times().peer_silence)?;
         let listener = Arc::new(OwnedFd::from(listener));
         self.tell_all(|| Mail::Listen(Arc::clone(&listener)));
-        Ok(())
+        Ok(Listening(listener))
     }
 
     /// Takes in a stream whose request was read elsewhere.
@@ -115,9 +118,9 @@ impl<D: Door> Shards<D> {
         }
     }
 
-    /// Accepts no more connections.
-    pub fn stop_listening(&self) {
-        self.tell_all(|| Mail::StopListening);
+    /// Accepts no more connections on a listener, which closes.
+    pub fn stop_listening(&self, listening: &Listening) {
+        self.tell_all(|| Mail::StopListening(Arc::clone(&listening.0)));
     }
 
     /// Takes no further requests: connections that wait for one are closed.

@@ -1,4 +1,4 @@
-//! Timers: a wheel of slots, each a tenth of a second, in which connections lie until their time
+//! Timers: a wheel of slots, each 25 ms, in which connections lie until their time
 //! has come. A connection lies in one slot at a time; who comes too early is put back.
 
 use std::time::{Duration, Instant};
@@ -6,20 +6,21 @@ use std::time::{Duration, Instant};
 use crate::table::Token;
 
 /// How exact timers are. Heartbeats are spread over seconds, deadlines are seconds long.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(25);
 /// Slots: a turn of the wheel takes 25.6 s, more than the longest usual timer. A longer one goes
 /// round again.
-const SLOTS: u32 = 256;
+const SLOTS: u32 = 1_024;
 
-/// Time on the wheel: ticks since the shard began, four years of 32 bits at most thirteen.
+/// Time on the wheel: whole ticks since the shard began. 32 bits last for three years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(pub(crate) u32);
 
 impl Tick {
-    /// The tick so much later, at least the next one.
+    /// The tick that begins at least so much later, and not in this one.
     pub(crate) fn after(self, span: Duration) -> Self {
-        let ticks = span.as_millis().div_ceil(TICK.as_millis());
-        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 2).max(1);
+        // One more, because this one may be nearly over.
+        let ticks = span.as_millis().div_ceil(TICK.as_millis()) + 1;
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 2);
         Self(self.0.saturating_add(ticks))
     }
 
@@ -104,15 +105,15 @@ mod tests {
         assert_eq!(wheel.arm(soon, Tick(0)), Tick(1));
         assert_eq!(
             wheel.arm(later, Tick(0).after(Duration::from_secs(2))),
-            Tick(20)
+            Tick(81)
         );
-        assert_eq!(wheel.arm(far, Tick(9_999)), Tick(255));
+        assert_eq!(wheel.arm(far, Tick(9_999)), Tick(1_023));
         assert_eq!(wheel.idle(began), Some(TICK));
         let mut seen = Vec::new();
-        while let Some((tick, due)) = wheel.turn(Tick(300)) {
+        while let Some((tick, due)) = wheel.turn(Tick(1_100)) {
             seen.extend(due.into_iter().map(|token| (tick.0, token)));
         }
-        assert_eq!(seen, [(1, soon), (20, later), (255, far)]);
+        assert_eq!(seen, [(1, soon), (81, later), (1_023, far)]);
         assert_eq!(wheel.idle(began), None);
     }
 }

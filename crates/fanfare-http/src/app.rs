@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use crate::clock;
 use crate::cors::Cors;
 use crate::envelope::Envelopes;
 use crate::metrics::{Metrics, OpenStream};
+use crate::negotiate::Form;
 use crate::problem::Problem;
 use crate::routes;
 
@@ -65,6 +66,25 @@ pub struct App {
 pub(crate) struct Place {
     pub(crate) _permit: OwnedSemaphorePermit,
     pub(crate) _open: OpenStream,
+    /// The event stream that the connection has become.
+    pub(crate) stream: Option<OpenStream>,
+}
+
+impl Place {
+    /// Counts the connection as an event stream, too.
+    pub(crate) fn count_stream(&mut self, app: &App, form: Form) {
+        self.stream = Some(app.metrics().open_stream(form.media_type()));
+    }
+}
+
+/// Something that serves connections beside the runtime, and has to be told how far a stop is.
+pub(crate) trait Driver: Send + Sync {
+    /// Nothing more is taken in.
+    fn stop(&self);
+    /// Streams end.
+    fn drain(&self);
+    /// Everything ends at once.
+    fn abort(&self);
 }
 
 struct Shared {
@@ -83,6 +103,8 @@ struct Shared {
     tasks: TaskTracker,
     /// Cancelled when it has waited long enough.
     abort: CancellationToken,
+    /// Who else has to be told.
+    drivers: Mutex<Vec<Weak<dyn Driver>>>,
 }
 
 impl App {
@@ -104,6 +126,7 @@ impl App {
                 drain,
                 tasks,
                 abort: CancellationToken::new(),
+                drivers: Mutex::default(),
             }),
             settings: Arc::new(settings),
             _place: None,
@@ -174,6 +197,20 @@ impl App {
         &self.shared.tasks
     }
 
+    /// Has a driver told how far a stop is, for as long as it lives.
+    pub(crate) fn add_driver(&self, driver: Weak<dyn Driver>) {
+        let drivers = self.shared.drivers.lock();
+        drivers.unwrap_or_else(PoisonError::into_inner).push(driver);
+    }
+
+    fn tell_drivers(&self, tell: impl Fn(&dyn Driver)) {
+        let drivers = self.shared.drivers.lock();
+        let drivers = drivers.unwrap_or_else(PoisonError::into_inner);
+        for driver in drivers.iter().filter_map(Weak::upgrade) {
+            tell(&*driver);
+        }
+    }
+
     /// Runs a task that a stop waits for, and ends in the end.
     pub fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
         let abort = self.shared.abort.clone();
@@ -236,6 +273,7 @@ impl App {
     /// both no longer than the drain deadline.
     pub async fn drain(&self) {
         self.shared.stop.cancel();
+        self.tell_drivers(|driver| driver.stop());
         self.shared.publishes.close();
         self.shared.tasks.close();
         let deadline = self.hub().limits().drain_deadline;
@@ -243,6 +281,7 @@ impl App {
             // A publisher that is slow with its body leaves half of the time to the streams.
             drop(tokio::time::timeout(deadline / 2, self.shared.publishes.wait()).await);
             self.shared.drain.cancel();
+            self.tell_drivers(|driver| driver.drain());
             self.shared.tasks.wait().await;
         };
         if tokio::time::timeout(deadline, end).await.is_err() {
@@ -251,6 +290,7 @@ impl App {
                 "drain deadline passed, closing the rest"
             );
             self.shared.abort.cancel();
+            self.tell_drivers(|driver| driver.abort());
             self.shared.tasks.wait().await;
         }
     }

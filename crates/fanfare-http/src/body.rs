@@ -48,6 +48,14 @@ impl Body {
         Self(Kind::Whole(Bytes::new()))
     }
 
+    /// The bytes of a body that is whole; those of a stream are not known.
+    pub(crate) fn whole(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes,
+            Kind::Events(_) => &[],
+        }
+    }
+
     /// Ends an event stream at the tail once it is so old; browsers ask again by themselves and
     /// resume. Any other body stays as it is.
     #[must_use]

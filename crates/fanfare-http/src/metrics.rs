@@ -123,9 +123,9 @@ impl Metrics {
         self.refused.get_or_create(&CodeLabel { code }).inc();
     }
 
-    pub(crate) fn delivered(&self, events: usize, bytes: usize) {
-        self.delivered.inc_by(events as u64);
-        self.delivered_bytes.inc_by(bytes as u64);
+    pub(crate) fn delivered(&self, events: u64, bytes: u64) {
+        self.delivered.inc_by(events);
+        self.delivered_bytes.inc_by(bytes);
     }
 
     pub(crate) fn gap(&self, reason: GapReason) {

@@ -300,17 +300,27 @@ impl<'a> Acknowledgement<'a> {
             durability: receipt.durability.as_str(),
         }
     }
+
+    /// The answer's body.
+    pub(crate) fn to_line(&self) -> Vec<u8> {
+        // A struct of texts and a number: there is nothing that JSON could not hold.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
 }
 
+/// What the head of an answer says to a publish that was stored.
+pub(crate) const CREATED_HEADERS: [(HeaderName, HeaderValue); 2] = [
+    (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
 fn created(topic: &TopicName, receipt: &Receipt) -> Response {
-    // A struct of texts and a number: there is nothing that JSON could not hold.
-    let mut body = serde_json::to_vec(&Acknowledgement::new(topic, receipt)).unwrap_or_default();
-    body.push(b'\n');
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::from(Acknowledgement::new(topic, receipt).to_line()));
     *response.status_mut() = StatusCode::CREATED;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.extend(CREATED_HEADERS);
     if receipt.is_replayed {
         headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }

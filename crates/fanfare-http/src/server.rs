@@ -1,7 +1,20 @@
 //! Sockets: accepts connections, bounds them in number and in time, and lets them end.
+//!
+//! Where there is epoll, connections without TLS belong to the delivery shards, which hand on what
+//! they have no business with; all others are tasks of the runtime.
 
 mod connection;
+#[cfg(target_os = "linux")]
+mod door;
+#[cfg(target_os = "linux")]
+mod on_shards;
+#[cfg(target_os = "linux")]
+mod plain;
 mod seldom;
+#[cfg(target_os = "linux")]
+mod unread;
+#[cfg(target_os = "linux")]
+mod wording;
 
 use std::future::Future;
 use std::io;
@@ -13,7 +26,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use self::seldom::Seldom;
 use crate::app::{App, Place, Settings};
 
 /// How long to wait before accepting again when the process is out of descriptors. Connections
@@ -29,6 +41,8 @@ pub struct Server {
     app: App,
     /// One permit for each connection, over all listeners.
     connections: Arc<Semaphore>,
+    #[cfg(target_os = "linux")]
+    shards: on_shards::Lazy,
 }
 
 impl Server {
@@ -49,7 +63,17 @@ impl Server {
         Self {
             app,
             connections: Arc::new(Semaphore::new(connections_max)),
+            #[cfg(target_os = "linux")]
+            shards: on_shards::Lazy::default(),
         }
+    }
+
+    /// Serves every connection as a task of the runtime, as on systems without epoll.
+    #[must_use]
+    pub fn on_runtime(self) -> Self {
+        #[cfg(target_os = "linux")]
+        self.shards.forgo();
+        self
     }
 
     /// What the requests share.
@@ -65,8 +89,16 @@ impl Server {
         tls: Option<Arc<rustls::ServerConfig>>,
         stop: impl Future<Output = ()>,
     ) {
-        let tls = tls.map(TlsAcceptor::from);
         tokio::pin!(stop);
+        #[cfg(target_os = "linux")]
+        let listener = match &tls {
+            None => match self.accept_on_shards(listener, &mut stop).await {
+                None => return,
+                Some(listener) => listener,
+            },
+            Some(_) => listener,
+        };
+        let tls = tls.map(TlsAcceptor::from);
         let mut warned = None;
         loop {
             let accepted = tokio::select! {
@@ -95,27 +127,27 @@ impl Server {
     }
 
     fn serve(&self, socket: TcpStream, tls: Option<TlsAcceptor>) {
-        // One more would take the descriptors that publishing and the log need.
-        let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
-            tracing::debug!("as many connections as may be, closing a new one");
+        let Some(place) = place(&self.app, &self.connections) else {
             return;
         };
-        let app = self.app.at(Place {
-            _permit: permit,
-            _open: self.app.metrics().open_connection(),
-        });
-        self.app.tasks().spawn(async move {
-            let aborted = Seldom::new(app.abort_token().clone().cancelled_owned());
-            let ended = tokio::select! {
-                biased;
-                ended = connection::run(app, socket, tls) => ended,
-                () = aborted => return,
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        let app = self.app.at(place);
+        let run = connection::run(app.clone(), socket, tls);
+        self.app.tasks().spawn(connection::unless_aborted(app, run));
     }
+}
+
+/// A place for one more connection.
+fn place(app: &App, connections: &Arc<Semaphore>) -> Option<Place> {
+    // One more would take the descriptors that publishing and the log need.
+    let Ok(permit) = Arc::clone(connections).try_acquire_owned() else {
+        tracing::debug!("as many connections as may be, closing a new one");
+        return None;
+    };
+    Some(Place {
+        _permit: permit,
+        _open: app.metrics().open_connection(),
+        stream: None,
+    })
 }
 
 /// Whether the trouble is that of the one connection that was to be accepted (accept(2)).

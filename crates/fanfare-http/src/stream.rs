@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use fanfare_hub::{Cursor, EventId, Gap, ReadBudget, Slice, Step};
+use fanfare_hub::{Cursor, EventId, Gap, Limits, ReadBudget, Slice, Step};
 use fanfare_sse::Block;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -140,21 +140,12 @@ impl EventBody {
         Poll::Ready(Some(piece))
     }
 
-    /// The first block: the reconnection time and, unless a gap follows and carries it, the
-    /// starting position, so that a client which has seen no event yet can still resume.
+    /// What is said first.
     fn opening(&self) -> Bytes {
         let gap = self.cursor.opening_gap();
         let position = self.cursor.position();
         match self.form {
-            Form::Sse => {
-                let retry = millis(self.app.hub().limits().retry);
-                let id = gap.is_none().then(|| position.to_string());
-                block(&Block {
-                    retry: Some(retry + fastrand::u64(0..=retry / 2)),
-                    id: id.as_deref(),
-                    ..Block::default()
-                })
-            }
+            Form::Sse => sse_opening(self.app.hub().limits(), &self.cursor),
             // The gap is the opening then.
             _ if gap.is_some() => Bytes::from_static(b"\n"),
             _ => envelope::open_line(position, clock::now()),
@@ -172,34 +163,21 @@ impl EventBody {
         };
         self.app
             .metrics()
-            .delivered(slice.events.len(), piece.len());
+            .delivered(slice.events.len() as u64, piece.len() as u64);
         piece
     }
 
     fn gap(&self, gap: &Gap) -> Bytes {
         self.app.metrics().gap(gap.reason);
         match self.form {
-            Form::Sse => block(&Block {
-                id: Some(&gap.resumes_after.to_string()),
-                event: Some(GAP_TYPE),
-                data: Some(&envelope::gap_json(gap).to_string()),
-                ..Block::default()
-            }),
+            Form::Sse => sse_gap(gap),
             _ => envelope::gap_line(gap, clock::now()),
         }
     }
 
-    /// The last block of a stream that the hub ends: when to come back, spread wider than at the
-    /// opening because everybody is sent away at the same moment.
+    /// The last block, if the form has one.
     fn farewell(&self) -> Option<Bytes> {
-        let retry = millis(self.app.hub().limits().retry);
-        let retry = retry + fastrand::u64(0..=2 * retry);
-        (self.form == Form::Sse).then(|| {
-            block(&Block {
-                retry: Some(retry),
-                ..Block::default()
-            })
-        })
+        (self.form == Form::Sse).then(|| sse_farewell(self.app.hub().limits()))
     }
 
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -228,6 +206,39 @@ impl Drop for EventBody {
             hook();
         }
     }
+}
+
+/// The first block: the reconnection time and, unless a gap follows and carries it, the starting
+/// position, so that a client which has seen no event yet can still resume.
+pub(crate) fn sse_opening(limits: &Limits, cursor: &Cursor) -> Bytes {
+    let retry = millis(limits.retry);
+    let id = cursor.opening_gap().is_none();
+    let id = id.then(|| cursor.position().to_string());
+    block(&Block {
+        retry: Some(retry + fastrand::u64(0..=retry / 2)),
+        id: id.as_deref(),
+        ..Block::default()
+    })
+}
+
+/// The block that tells a gap, and where the stream goes on.
+pub(crate) fn sse_gap(gap: &Gap) -> Bytes {
+    block(&Block {
+        id: Some(&gap.resumes_after.to_string()),
+        event: Some(GAP_TYPE),
+        data: Some(&envelope::gap_json(gap).to_string()),
+        ..Block::default()
+    })
+}
+
+/// The last block of a stream that the hub ends: when to come back, spread wider than at the
+/// opening because everybody is sent away at the same moment.
+pub(crate) fn sse_farewell(limits: &Limits) -> Bytes {
+    let retry = millis(limits.retry);
+    block(&Block {
+        retry: Some(retry + fastrand::u64(0..=2 * retry)),
+        ..Block::default()
+    })
 }
 
 /// Several pieces as one. A single one is shared, not copied.

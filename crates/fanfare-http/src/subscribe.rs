@@ -109,12 +109,18 @@ pub(crate) fn topic_path(uri: &Uri) -> &str {
 
 fn stream_response(body: EventBody, form: Form) -> Response {
     let mut response = Response::new(Body::from(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
-    headers.insert(CACHE_CONTROL, CACHE);
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    *response.headers_mut() = stream_headers(form);
     response
+}
+
+/// What every event stream says in its head.
+pub(crate) fn stream_headers(form: Form) -> HeaderMap {
+    HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static(form.media_type())),
+        (CACHE_CONTROL, CACHE),
+        (ACCEL_BUFFERING, HeaderValue::from_static("no")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ])
 }
 
 fn over() -> Response {

@@ -84,6 +84,18 @@ pub struct TestHubBuilder {
     epoch: Option<Epoch>,
 }
 
+/// Names the driver that hubs under test deliver with: `runtime`, or as a server chooses by itself.
+/// The same tests pass with both.
+const DRIVER: &str = "FANFARE_TEST_DRIVER";
+
+fn driven(server: Server) -> Server {
+    match std::env::var(DRIVER).as_deref() {
+        Err(_) => server,
+        Ok("runtime") => server.on_runtime(),
+        Ok(other) => panic!("{DRIVER} is {other:?} and can only be `runtime`"),
+    }
+}
+
 impl TestHub {
     /// A hub with default bounds.
     pub async fn start() -> Self {
@@ -194,7 +206,7 @@ impl TestHubBuilder {
     /// # Panics
     /// When there is no port to listen on.
     pub async fn start_on(self, log: Arc<dyn Log>) -> TestHub {
-        let server = Server::new(Hub::new(log, self.limits), self.settings);
+        let server = driven(Server::new(Hub::new(log, self.limits), self.settings));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address(listener.local_addr().unwrap());
         let stop = CancellationToken::new();

@@ -54,6 +54,14 @@ impl RawConnection {
         String::from_utf8(whole).unwrap()
     }
 
+    /// Reads a block of an event stream, without the chunks that it may come in: the lines around a
+    /// chunk end in CRLF, those of the hub's blocks in LF.
+    pub async fn read_block(&mut self) -> String {
+        let read = self.read_through("\n\n").await;
+        let lines = read.split_inclusive('\n');
+        lines.filter(|line| !line.ends_with("\r\n")).collect()
+    }
+
     /// Reads until the server hangs up and returns what came.
     pub async fn read_to_end(&mut self) -> String {
         while self.read_more("the end").await {}

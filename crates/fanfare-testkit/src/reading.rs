@@ -59,7 +59,10 @@ pub(crate) enum Reading {
 impl Reading {
     pub(crate) fn feed(&mut self, bytes: &[u8], items: &mut VecDeque<Item>) {
         match self {
-            Self::Sse(decoder) => feed_sse(decoder, bytes, items),
+            // Line by line, because what a block did is seen at its end.
+            Self::Sse(decoder) => bytes
+                .split_inclusive(|byte| *byte == b'\n')
+                .for_each(|line| feed_sse(decoder, line, items)),
             Self::Lines(open_line) => {
                 for byte in bytes {
                     if *byte == b'\n' {

@@ -103,8 +103,8 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-http",
-        budget: 2_900,
-        ours: &["fanfare-hub", "fanfare-sse"],
+        budget: 3_600,
+        ours: &["fanfare-delivery", "fanfare-hub", "fanfare-sse"],
         foreign: None,
         unmentionable: FILES_AND_CLUSTER,
     },
@@ -138,7 +138,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-bench",
-        budget: 2_000,
+        budget: 2_300,
         ours: &[],
         foreign: Some(&["anyhow", "hdrhistogram", "memchr", "rustix"]),
         unmentionable: &["http", "hyper", "tokio"],

@@ -27,7 +27,7 @@ const FIRST: u64 = u64::MAX - 1;
 /// The listeners of a shard.
 #[derive(Default)]
 pub(super) struct Listeners {
-    all: Vec<Arc<OwnedFd>>,
+    all: Vec<Option<Arc<OwnedFd>>>,
     /// When accepting goes on that was given up for a while.
     paused: Option<Tick>,
 }
@@ -48,12 +48,12 @@ impl Listeners {
 impl<D: Door> Shard<D> {
     pub(super) fn listen(&mut self, listener: Arc<OwnedFd>) {
         let index = self.listeners.all.len();
-        self.listeners.all.push(listener);
+        self.listeners.all.push(Some(listener));
         self.watch_listener(index);
     }
 
     fn watch_listener(&self, index: usize) {
-        let Some(listener) = self.listeners.all.get(index) else {
+        let Some(Some(listener)) = self.listeners.all.get(index) else {
             return;
         };
         let number = epoll::EventData::new_u64(FIRST - index as u64);
@@ -65,15 +65,16 @@ impl<D: Door> Shard<D> {
     }
 
     fn unwatch_listeners(&self) {
-        for listener in &self.listeners.all {
+        for listener in self.listeners.all.iter().flatten() {
             self.unwatch(&**listener);
         }
     }
 
-    pub(super) fn stop_listening(&mut self) {
-        self.unwatch_listeners();
-        self.listeners.all.clear();
-        self.listeners.paused = None;
+    pub(super) fn stop_listening(&mut self, stopped: &Arc<OwnedFd>) {
+        self.unwatch(&**stopped);
+        for listener in &mut self.listeners.all {
+            listener.take_if(|listener| Arc::ptr_eq(listener, stopped));
+        }
     }
 
     pub(super) fn resume_accepting(&mut self) {
@@ -89,7 +90,7 @@ impl<D: Door> Shard<D> {
 
     pub(super) fn accept(&mut self, index: usize) {
         for _ in 0..ACCEPTS_MAX {
-            let Some(listener) = self.listeners.all.get(index) else {
+            let Some(Some(listener)) = self.listeners.all.get(index) else {
                 return;
             };
             match socket::accept(listener) {

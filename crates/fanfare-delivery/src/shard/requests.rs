@@ -237,8 +237,8 @@ impl<D: Door> Shard<D> {
         let waits = std::mem::replace(&mut asking.waits, Waits::Request);
         match (subscribed, waits) {
             (Subscribed::Open(cursor), Waits::Located(_, asked)) => {
-                let opening = self.door.opening(asked, &cursor);
-                if let Some(Connection::Asking(asking)) = self.remove(token) {
+                if let Some(Connection::Asking(mut asking)) = self.remove(token) {
+                    let opening = self.door.opening(asked, &cursor, &mut asking.place);
                     // The same socket under another number.
                     self.unwatch(&asking.socket);
                     self.adopt(Adopted {

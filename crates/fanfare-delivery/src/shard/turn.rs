@@ -148,7 +148,7 @@ impl<D: Door> Shard<D> {
             Mail::Connection(socket, place) => self.welcome(socket, place),
             Mail::Adopt(adopted) => self.adopt(*adopted),
             Mail::Listen(listener) => self.listen(listener),
-            Mail::StopListening => self.stop_listening(),
+            Mail::StopListening(listener) => self.stop_listening(&listener),
             Mail::Stop => {
                 self.phase = self.phase.max(Phase::Stopping);
                 for token in self.table.tokens() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::{HeaderMap, Version};
 use hyper::body::Incoming;
@@ -24,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::seldom::Seldom;
+#[cfg(target_os = "linux")]
+use super::unread::Unread;
 use crate::app::App;
 use crate::body::{self, Response};
 use crate::problem::Problem;
@@ -44,6 +47,36 @@ pub(super) enum ConnectionError {
     /// No handshake, or no whole first request head, in time.
     #[error("nothing came in time")]
     Silent,
+}
+
+/// Ends a connection's task with the connection, or when a stop has waited long enough.
+pub(super) async fn unless_aborted(
+    app: App,
+    connection: impl Future<Output = Result<(), ConnectionError>>,
+) {
+    let aborted = Seldom::new(app.abort_token().clone().cancelled_owned());
+    // The connection holds its own.
+    drop(app);
+    let ended = tokio::select! {
+        biased;
+        ended = connection => ended,
+        () = aborted => return,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Serves a connection that a shard accepted, with what it has read of it.
+#[cfg(target_os = "linux")]
+pub(super) async fn serve_handed(app: App, socket: std::net::TcpStream, unread: Bytes) {
+    let serve = async {
+        let socket = TcpStream::from_std(socket)?;
+        let is_http2 = unread.starts_with(PREFACE_START);
+        let socket = Unread::new(unread, socket);
+        serve(app.clone(), socket, is_http2, Instant::now()).await
+    };
+    unless_aborted(app.clone(), serve).await;
 }
 
 /// Serves a connection to its end.
@@ -86,10 +119,12 @@ fn prepare(socket: &TcpStream, peer_silence_max: Duration) -> io::Result<()> {
     Ok(())
 }
 
+/// What the preface of HTTP/2 starts with (RFC 9113 3.4).
+const PREFACE_START: &[u8] = b"PRI";
+
 /// Whether the client starts with the HTTP/2 preface (RFC 9113 3.3, prior knowledge). No HTTP/1
 /// method starts with its first three characters, so that they decide.
 async fn is_http2(socket: &TcpStream) -> io::Result<bool> {
-    const PREFACE_START: &[u8] = b"PRI";
     /// Between two looks, at first and at most: a browser is not kept waiting, and a peer that says
     /// no more does not keep the hub busy.
     const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(320));

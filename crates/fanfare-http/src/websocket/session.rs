@@ -143,7 +143,8 @@ impl Session {
                     bytes += line.len();
                     socket.feed(text(&line)).await?;
                 }
-                self.app.metrics().delivered(slice.events.len(), bytes);
+                let events = slice.events.len() as u64;
+                self.app.metrics().delivered(events, bytes as u64);
                 socket.flush().await?;
             }
             Step::Gap(gap) => {

@@ -1,0 +1,257 @@
+//! The door of the delivery shards: plain publishes and event streams over HTTP/1.1 without TLS
+//! are served by the shards themselves, and everything else is handed to hyper with what was read
+//! of it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fanfare_delivery::door::{Door, Handed, Knock, Stay, Times};
+use fanfare_hub::{AppendError, Cursor, Gap, Publication, PublishError, Receipt, TopicName};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::{HeaderMap, StatusCode, Uri};
+use http_body::Body as _;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::plain::{Plain, Post};
+use super::{WARNING_PAUSE, connection, place, wording};
+use crate::app::{App, Place};
+use crate::clock;
+use crate::ingest::{self, Media};
+use crate::negotiate::Form;
+use crate::problem::Problem;
+use crate::publish::{Acknowledgement, CREATED_HEADERS};
+use crate::query::PublishQuery;
+use crate::stream::{sse_farewell, sse_gap, sse_opening};
+use crate::subscribe::{self, stream_headers};
+
+/// Bytes of a publish that a shard waits for and keeps together. A larger body is worth the memory
+/// of a connection of hyper's.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// HTTP/1.1 in front of one hub.
+pub(super) struct HttpDoor {
+    app: App,
+    /// One permit for each connection, over all listeners.
+    connections: Arc<Semaphore>,
+    /// Where connections go that are handed over.
+    runtime: Handle,
+    /// What CORS adds to every answer that no page of another origin asked for.
+    cors: Vec<u8>,
+    warned: Mutex<Option<Instant>>,
+}
+
+/// What a connection of the shards holds.
+pub(super) struct ShardPlace {
+    place: Place,
+    /// A stop waits for the connection.
+    _task: TaskTrackerToken,
+}
+
+impl HttpDoor {
+    pub(super) fn new(app: App, connections: Arc<Semaphore>) -> Self {
+        let mut cors = HeaderMap::new();
+        app.settings()
+            .cors
+            .add_headers(&HeaderMap::new(), &mut cors);
+        let mut lines = Vec::new();
+        for (name, value) in &cors {
+            wording::field(name.as_str(), value.as_bytes(), &mut lines);
+        }
+        Self {
+            app,
+            connections,
+            runtime: Handle::current(),
+            cors: lines,
+            warned: Mutex::default(),
+        }
+    }
+
+    /// Whether the target is a topic's, and not the hub's or the embedder's own.
+    fn is_of_topics(&self, target: &str) -> bool {
+        let is_own = ["/-/", "/.well-known/", "/-?"]
+            .iter()
+            .any(|own| target.starts_with(own))
+            || matches!(target, "/" | "/-")
+            || target.starts_with("/?");
+        let mut mounts = self.app.settings().mounts.iter();
+        !is_own && !mounts.any(|(prefix, _)| target.starts_with(prefix.as_str()))
+    }
+
+    /// A publish that nothing is wrong with.
+    fn publish(&self, post: &Post<'_>, body: &[u8]) -> Option<Knock<Self>> {
+        let essence = post.content_type.split(';').next().unwrap_or_default();
+        if Media::of(essence.trim()) != Media::Verbatim || body.is_empty() {
+            return None;
+        }
+        let (path, query) = post.target.split_once('?').unwrap_or((post.target, ""));
+        let query = PublishQuery::parse(query).ok()?;
+        // Fragments are not sent (RFC 9112 3.2.1); what hyper makes of one is its to say.
+        let topic = path.strip_prefix('/').filter(|path| !path.contains('#'))?;
+        let publication = Publication {
+            topic: TopicName::from_path(topic).ok()?,
+            events: vec![ingest::verbatim(body.to_vec(), &query).ok()?],
+            ends_topic: query.ends_topic,
+            idempotency: None,
+        };
+        let in_flight = self.app.let_in().ok()?;
+        let batch = self.app.hub().batch(publication, clock::now()).ok()?;
+        Some(Knock::Publish(
+            post.head_bytes + post.body_bytes,
+            batch,
+            in_flight,
+        ))
+    }
+
+    /// A subscription that nothing is wrong with.
+    fn subscribe(&self, target: &str, headers: HeaderMap) -> Option<Knock<Self>> {
+        let uri: Uri = target.parse().ok()?;
+        let start = fanfare_hub::Start::Tail;
+        let (subscription, _) = subscribe::parse(&self.app, &uri, &headers, start).ok()?;
+        let joining = self.app.hub().join(subscription, clock::now()).ok()?;
+        Some(Knock::Subscribe(joining, headers))
+    }
+
+    /// Words a response that is whole.
+    fn respond(&self, mut response: crate::Response, answer: &mut Vec<u8>) {
+        let cors = &self.app.settings().cors;
+        cors.add_headers(&HeaderMap::new(), response.headers_mut());
+        let len = response.body().size_hint().exact().unwrap_or(0);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+        if self.app.is_draining() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let (parts, body) = response.into_parts();
+        wording::head(parts.status, &parts.headers, answer);
+        answer.extend_from_slice(body.whole());
+    }
+
+    /// Words the answer to a publish that was stored. The same as `publish::created` makes.
+    fn created(&self, topic: &TopicName, receipt: &Receipt, answer: &mut Vec<u8>) {
+        let body = Acknowledgement::new(topic, receipt).to_line();
+        answer.extend_from_slice(b"HTTP/1.1 201 Created\r\n");
+        for (name, value) in CREATED_HEADERS {
+            wording::field(name.as_str(), value.as_bytes(), answer);
+        }
+        answer.extend_from_slice(&self.cors);
+        if self.app.is_draining() {
+            wording::field("connection", b"close", answer);
+        }
+        wording::field("content-length", body.len().to_string().as_bytes(), answer);
+        wording::date(answer);
+        answer.extend_from_slice(b"\r\n");
+        answer.extend_from_slice(&body);
+    }
+}
+
+impl Door for HttpDoor {
+    type Place = ShardPlace;
+    type InFlight = TaskTrackerToken;
+    /// The request's headers that matter.
+    type Asked = HeaderMap;
+
+    fn let_in(&self) -> Option<ShardPlace> {
+        Some(ShardPlace {
+            place: place(&self.app, &self.connections)?,
+            _task: self.app.tasks().token(),
+        })
+    }
+
+    fn knock(&self, unread: &[u8]) -> Knock<Self> {
+        let knock = match Plain::read(unread) {
+            Plain::Incomplete => return Knock::Incomplete,
+            Plain::Other => None,
+            Plain::Subscribe(target, headers) if self.is_of_topics(target) => {
+                self.subscribe(target, headers)
+            }
+            Plain::Publish(post)
+                if post.body_bytes <= BODY_BYTES_MAX && self.is_of_topics(post.target) =>
+            {
+                let body = unread.get(post.head_bytes..post.head_bytes + post.body_bytes);
+                let Some(body) = body else {
+                    return Knock::BodyIncomplete;
+                };
+                self.publish(&post, body)
+            }
+            Plain::Subscribe(..) | Plain::Publish(_) => None,
+        };
+        knock.unwrap_or(Knock::Elsewhere)
+    }
+
+    fn stored(
+        &self,
+        topic: &TopicName,
+        result: Result<Receipt, AppendError>,
+        answer: &mut Vec<u8>,
+    ) -> Stay {
+        match result {
+            Ok(receipt) => {
+                self.app.metrics().published(receipt.count);
+                self.created(topic, &receipt, answer);
+            }
+            Err(error) => {
+                let problem = Problem::from(PublishError::from(error));
+                self.respond(self.app.refuse(problem), answer);
+            }
+        }
+        match self.app.is_draining() {
+            true => Stay::Closes,
+            false => Stay::Open,
+        }
+    }
+
+    fn opening(&self, asked: HeaderMap, cursor: &Cursor, place: &mut ShardPlace) -> Bytes {
+        place.place.count_stream(&self.app, Form::Sse);
+        let mut headers = stream_headers(Form::Sse);
+        self.app.settings().cors.add_headers(&asked, &mut headers);
+        // The end of the connection is the end of the stream (RFC 9112 6.3): the bytes that are
+        // sent are those of the log, for everybody the same.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let mut opening = Vec::with_capacity(512);
+        wording::head(StatusCode::OK, &headers, &mut opening);
+        opening.extend_from_slice(&sse_opening(self.app.hub().limits(), cursor));
+        opening.into()
+    }
+
+    fn gap(&self, gap: &Gap) -> Bytes {
+        self.app.metrics().gap(gap.reason);
+        sse_gap(gap)
+    }
+
+    fn farewell(&self) -> Bytes {
+        sse_farewell(self.app.hub().limits())
+    }
+
+    fn hand_over(&self, handed: Handed<Self>) {
+        let app = self.app.clone();
+        let ShardPlace { place, _task } = handed.place;
+        let serve = connection::serve_handed(app.at(place), handed.socket, handed.unread.into());
+        // Counted anew before the connection's own token goes.
+        self.app.tasks().spawn_on(serve, &self.runtime);
+    }
+
+    fn delivered(&self, events: u64, bytes: u64) {
+        self.app.metrics().delivered(events, bytes);
+    }
+
+    fn cannot_accept(&self, error: &io::Error) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|at| at.elapsed() >= WARNING_PAUSE) {
+            tracing::warn!(%error, "cannot accept connections, trying again");
+            *warned = Some(Instant::now());
+        }
+    }
+
+    fn times(&self) -> Times {
+        let limits = self.app.hub().limits();
+        Times {
+            head: limits.head_deadline,
+            heartbeat: limits.heartbeat.max(Duration::from_millis(100)),
+            peer_silence: limits.peer_silence_max,
+        }
+    }
+}
