@@ -71,6 +71,10 @@ pub(crate) struct Shard<D: Door> {
     has_more: bool,
     /// Streams that can go on by themselves.
     ready: VecDeque<Token>,
+    /// Requests that may still be taken in this turn.
+    requests_left: usize,
+    /// Connections whose requests wait for another turn.
+    held: VecDeque<Token>,
     phase: Phase,
     /// Reused from turn to turn.
     scratch: Scratch,
@@ -148,6 +152,8 @@ impl<D: Door> Shard<D> {
             manys: Vec::new(),
             has_more: false,
             ready: VecDeque::new(),
+            requests_left: 0,
+            held: VecDeque::new(),
             phase: Phase::Running,
             scratch: Scratch::default(),
             hub,

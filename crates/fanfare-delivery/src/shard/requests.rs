@@ -36,6 +36,8 @@ pub(super) struct Asking<D: Door> {
     waits: Waits<D>,
     /// Whether the socket may have more to read, of which it will not tell again.
     has_more: bool,
+    /// Whether it waits for a turn in which requests are taken.
+    is_held: bool,
     /// Whether the connection ends with the answer.
     closes: bool,
 }
@@ -65,6 +67,7 @@ impl<D: Door> Asking<D> {
             output: Unsent::Nothing,
             waits: Waits::Request,
             has_more: false,
+            is_held: false,
             closes: false,
         }
     }
@@ -94,11 +97,14 @@ impl<D: Door> Shard<D> {
 
     /// Reads what is there, as long as nothing of the connection is under way.
     fn read_requests(&mut self, token: Token) {
-        let mut input = std::mem::take(&mut self.scratch.input);
-        let Some(asking) = self.asking_mut(token) else {
+        let is_due = self
+            .asking_mut(token)
+            .is_some_and(|asking| asking.has_more && asking.is_idle() && !asking.is_held);
+        if !is_due || !self.may_take(token) {
             return;
-        };
-        if asking.has_more && asking.is_idle() {
+        }
+        let mut input = std::mem::take(&mut self.scratch.input);
+        if let Some(asking) = self.asking_mut(token) {
             input.clear();
             input.append(&mut asking.input);
             input.reserve(READ_BYTES);
@@ -116,6 +122,19 @@ impl<D: Door> Shard<D> {
             }
         }
         self.scratch.input = input;
+    }
+
+    /// Whether a request may be taken now; if not, the connection comes up again in a later turn.
+    fn may_take(&mut self, token: Token) -> bool {
+        if let Some(left) = self.requests_left.checked_sub(1) {
+            self.requests_left = left;
+            return true;
+        }
+        if let Some(asking) = self.asking_mut(token) {
+            asking.is_held = true;
+            self.held.push_back(token);
+        }
+        false
     }
 
     /// Shows the door what was read.
@@ -190,19 +209,24 @@ impl<D: Door> Shard<D> {
         self.scratch.output = output;
     }
 
-    /// Goes on with what was read or can be read behind the last request.
-    fn go_on(&mut self, token: Token) {
+    /// Goes on with what was read behind the last request, or else with what can be read.
+    pub(super) fn go_on(&mut self, token: Token) {
         let Some(asking) = self.asking_mut(token) else {
             return;
         };
-        if asking.input.is_empty() {
-            if asking.has_more {
-                self.read_requests(token);
-            }
+        asking.is_held = false;
+        if !asking.is_idle() {
             return;
         }
-        let input = std::mem::take(&mut asking.input);
-        self.knock(token, &input);
+        if !asking.input.is_empty() {
+            if !self.may_take(token) {
+                return;
+            }
+            let asking = self.asking_mut(token);
+            let input = asking.map(|asking| std::mem::take(&mut asking.input));
+            self.knock(token, &input.unwrap_or_default());
+        }
+        self.read_requests(token);
     }
 
     /// Sends the rest of an answer. Answers whether the connection is ready for its next request.

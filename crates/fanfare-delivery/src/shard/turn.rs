@@ -16,6 +16,9 @@ use crate::wheel::Tick;
 pub(super) const WOKEN: epoll::EventData = epoll::EventData::new_u64(u64::MAX);
 /// Sockets that are looked at in one turn: measured, 16 to 256 requests before each sweep are best.
 const EVENTS_MAX: usize = 256;
+/// Requests taken in a turn while more is published than delivered: publishers are slowed to what
+/// subscribers get, and nobody is kept out.
+const REQUESTS_MIN: usize = 16;
 /// Streams that catch up in one turn, each with a bounded number of bytes.
 const READY_MAX: usize = 64;
 
@@ -51,7 +54,8 @@ impl<D: Door> Shard<D> {
         let is_busy = self.has_more
             || !self.sweeps.is_empty()
             || !self.manys.is_empty()
-            || !self.ready.is_empty();
+            || !self.ready.is_empty()
+            || !self.held.is_empty();
         if is_busy || !self.calls.may_sleep() {
             return Some(Timespec {
                 tv_sec: 0,
@@ -69,6 +73,15 @@ impl<D: Door> Shard<D> {
     }
 
     fn turn(&mut self, events: &[epoll::Event]) {
+        self.requests_left = match self.has_more {
+            true => REQUESTS_MIN,
+            false => EVENTS_MAX,
+        };
+        for _ in 0..self.held.len().min(self.requests_left) {
+            if let Some(token) = self.held.pop_front() {
+                self.go_on(token);
+            }
+        }
         for event in events {
             if event.data.u64() == WOKEN.u64() {
                 continue;
