@@ -31,8 +31,8 @@ pub trait Door: Send + Sync + 'static {
         answer: &mut Vec<u8>,
     ) -> Stay;
 
-    /// Words the start of an event stream: the head of the answer, and the first block.
-    fn opening(&self, asked: Self::Asked, cursor: &Cursor, place: &mut Self::Place) -> Bytes;
+    /// Words the start of an event stream.
+    fn opening(&self, asked: Self::Asked, cursor: &Cursor, place: &mut Self::Place) -> Opening;
 
     /// Words a gap.
     fn gap(&self, gap: &Gap) -> Bytes;
@@ -97,12 +97,20 @@ pub struct Times {
     pub peer_silence: Duration,
 }
 
+/// The start of an event stream.
+pub struct Opening {
+    /// The head of the answer, which says that the body is chunked.
+    pub head: Vec<u8>,
+    /// The first block.
+    pub block: Bytes,
+}
+
 /// A stream that comes from elsewhere: its head was worded, and nothing of it was sent.
 pub struct Adopted<D: Door + ?Sized> {
     /// The socket, which does not block.
     pub socket: TcpStream,
     /// What is sent before anything else.
-    pub opening: Bytes,
+    pub opening: Opening,
     /// Where the stream stands.
     pub cursor: Box<Cursor>,
     /// What the connection holds.

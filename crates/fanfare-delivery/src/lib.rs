@@ -6,7 +6,7 @@
 //! meanwhile rides in the next sweep. A socket that does not take bytes is left alone until it
 //! does; its subscriber is then a cursor that reads the log by itself.
 //!
-//! The crate knows sockets and cursors, and no protocol: requests are read, and answers are worded,
+//! The crate knows sockets and cursors, and of protocols only how a body is framed: requests are read, and answers are worded,
 //! by whoever implements [`Door`].
 //!
 //! In reading order:
@@ -14,6 +14,7 @@
 //! - [`door`]: what the driver asks of a protocol;
 //! - [`shards`]: all shards of a server;
 //! - `inbox`: what a shard is told by others, and how it wakes;
+//! - `framing`: the chunks in which everything is sent;
 //! - `table`, `wheel`, `socket`: connections by number, their timers, their system calls;
 //! - `interests`: who follows which topic;
 //! - `stream`: one subscriber;
@@ -23,6 +24,7 @@
 #![cfg(target_os = "linux")]
 
 pub mod door;
+mod framing;
 mod inbox;
 mod interests;
 mod shard;
@@ -32,5 +34,5 @@ mod stream;
 mod table;
 mod wheel;
 
-pub use door::{Door, Handed, Knock, Stay};
+pub use door::{Door, Handed, Knock, Opening, Stay};
 pub use shards::Shards;

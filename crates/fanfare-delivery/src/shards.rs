@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use bytes::Bytes;
 use fanfare_hub::{Bell, Cursor, Hub};
 
-use crate::door::{Adopted, Door};
+use crate::door::{Adopted, Door, Opening};
 use crate::inbox::{Inbox, Mail};
 use crate::shard::Shard;
 use crate::socket;
@@ -106,7 +105,7 @@ impl<D: Door> Shards<D> {
     }
 
     /// Takes in a stream whose request was read elsewhere.
-    pub fn adopt(&self, socket: TcpStream, opening: Bytes, cursor: Cursor, place: D::Place) {
+    pub fn adopt(&self, socket: TcpStream, opening: Opening, cursor: Cursor, place: D::Place) {
         let adopted = Box::new(Adopted {
             socket,
             opening,

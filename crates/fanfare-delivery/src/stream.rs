@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fanfare_hub::{Admission, Cursor, Event, Seq};
 
+use crate::framing::{CHUNK_END, push_chunk, push_head};
 use crate::interests::Interest;
 use crate::socket::{Moved, send_pieces, send_some};
 use crate::table::Token;
@@ -73,8 +74,11 @@ pub(crate) enum Unsent {
     Nothing,
     /// The rest of something.
     Bytes(Bytes),
-    /// Events from `next` on, without the first `at` bytes.
+    /// One chunk of events, from its piece `next` on, without the first `at` bytes.
     Events {
+        /// What precedes them in the chunk: its first piece.
+        head: Vec<u8>,
+        /// Each of them is a piece; the end of the chunk is the last.
         events: Vec<Arc<Event>>,
         next: usize,
         at: usize,
@@ -91,7 +95,13 @@ impl Unsent {
     }
 
     pub(crate) fn events(events: Vec<Arc<Event>>) -> Self {
+        let mut head = Vec::new();
+        push_head(
+            events.iter().map(|event| event.frame.len()).sum(),
+            &mut head,
+        );
         Self::Events {
+            head,
             events,
             next: 0,
             at: 0,
@@ -105,12 +115,17 @@ impl Unsent {
             let moved = match self {
                 Self::Nothing => return (total, Moved::Bytes(total)),
                 Self::Bytes(bytes) => send_some(socket, bytes),
-                Self::Events { events, next, at } => {
-                    let mut pieces = Vec::with_capacity((events.len() - *next).min(PIECES_MAX));
-                    let mut skip = *at;
-                    for event in events[*next..].iter().take(PIECES_MAX) {
-                        pieces.push(IoSlice::new(&event.frame[skip..]));
-                        skip = 0;
+                Self::Events {
+                    head,
+                    events,
+                    next,
+                    at,
+                } => {
+                    let mut pieces = Vec::with_capacity(PIECES_MAX);
+                    let rest = (*next..).map_while(|nth| piece(head, events, nth));
+                    pieces.extend(rest.take(PIECES_MAX).map(IoSlice::new));
+                    if let Some(first) = pieces.first_mut() {
+                        first.advance(*at);
                     }
                     send_pieces(socket, &pieces)
                 }
@@ -134,9 +149,14 @@ impl Unsent {
                     *self = Self::Nothing;
                 }
             }
-            Self::Events { events, next, at } => {
-                while let Some(event) = events.get(*next) {
-                    let rest = event.frame.len() - *at;
+            Self::Events {
+                head,
+                events,
+                next,
+                at,
+            } => {
+                while let Some(piece) = piece(head, events, *next) {
+                    let rest = piece.len() - *at;
                     if sent < rest {
                         *at += sent;
                         return;
@@ -147,6 +167,15 @@ impl Unsent {
                 *self = Self::Nothing;
             }
         }
+    }
+}
+
+/// A piece of a chunk of events: its head, the frames, its end.
+fn piece<'a>(head: &'a [u8], events: &'a [Arc<Event>], nth: usize) -> Option<&'a [u8]> {
+    match nth.checked_sub(1) {
+        None => Some(head),
+        Some(nth) if nth == events.len() => Some(CHUNK_END),
+        Some(nth) => events.get(nth).map(|event| &*event.frame),
     }
 }
 
@@ -170,7 +199,8 @@ pub(crate) enum Taken {
 
 impl Chunk {
     pub(crate) fn push(&mut self, event: &Event) {
-        self.bytes.extend_from_slice(&event.frame);
+        // A chunk each, so that a socket which takes a part is owed one event and not all of them.
+        push_chunk(&event.frame, &mut self.bytes);
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.marks.push((event.seq, end));
     }
@@ -219,7 +249,7 @@ impl Chunk {
             return Taken::Part(sent, after, Bytes::new());
         };
         let rest = &self.bytes[reached..*end as usize];
-        // Copied, so that a socket which stands still keeps one event and not all of them.
+        // Copied, so that a socket which stands still keeps no more than that.
         Taken::Part(sent, *seq, Bytes::copy_from_slice(rest))
     }
 }

@@ -7,6 +7,7 @@ use fanfare_hub::{ReadBudget, Standing, Step};
 
 use super::{Connection, Phase, Shard};
 use crate::door::Door;
+use crate::framing::{LAST_CHUNK, chunk};
 use crate::interests::Interest;
 use crate::socket::Moved;
 use crate::stream::{Behind, State, Taken, Unsent};
@@ -176,13 +177,16 @@ impl<D: Door> Shard<D> {
             return Next::Wait;
         };
         match reader.poll_step(&mut Context::from_waker(&waker), budget) {
-            Poll::Ready(Step::Gap(gap)) => *unsent = Unsent::Bytes(door.gap(&gap)),
+            Poll::Ready(Step::Gap(gap)) => *unsent = Unsent::Bytes(chunk(&door.gap(&gap))),
             Poll::Ready(Step::Events(slice)) => {
                 let bytes = slice.events.iter().map(|event| event.frame.len() as u64);
                 door.delivered(slice.events.len() as u64, bytes.sum());
                 *unsent = Unsent::events(slice.events);
             }
-            Poll::Ready(Step::Over) => *ends = true,
+            Poll::Ready(Step::Over) => {
+                *unsent = Unsent::Bytes(LAST_CHUNK.into());
+                *ends = true;
+            }
             Poll::Pending => match reader.rest() {
                 Err(reader) => {
                     *cursor = Some(*reader);
@@ -196,7 +200,9 @@ impl<D: Door> Shard<D> {
                         stream.state = State::Live;
                         return Next::Wait;
                     }
-                    *unsent = Unsent::Bytes(door.farewell());
+                    let mut farewell = chunk(&door.farewell()).to_vec();
+                    farewell.extend_from_slice(LAST_CHUNK);
+                    *unsent = Unsent::Bytes(farewell.into());
                     *ends = true;
                     return Next::Send;
                 }

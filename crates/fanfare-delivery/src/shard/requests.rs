@@ -14,6 +14,7 @@ use rustix::event::epoll::EventFlags;
 use super::turn::spread;
 use super::{Connection, Shard};
 use crate::door::{Adopted, Door, Handed, Knock, Stay};
+use crate::framing::push_chunk;
 use crate::inbox::Calls;
 use crate::socket::{Moved, receive};
 use crate::stream::{Behind, State, Stream, Unsent};
@@ -280,6 +281,8 @@ impl<D: Door> Shard<D> {
 
     /// Begins a stream.
     pub(super) fn adopt(&mut self, adopted: Adopted<D>) {
+        let mut opening = adopted.opening.head;
+        push_chunk(&adopted.opening.block, &mut opening);
         let mut cursor: Cursor = *adopted.cursor;
         cursor.unhook();
         let due = self.tick.after(spread(self.times.heartbeat));
@@ -289,7 +292,7 @@ impl<D: Door> Shard<D> {
             interest,
             after: cursor.position().seq,
             state: State::Behind(Box::new(Behind {
-                unsent: Unsent::Bytes(adopted.opening),
+                unsent: Unsent::Bytes(opening.into()),
                 cursor: Some(cursor),
                 ..Behind::default()
             })),

@@ -7,8 +7,8 @@ use rustix::event::{Timespec, epoll};
 use super::{Connection, Phase, Shard};
 use crate::door::Door;
 use crate::inbox::Mail;
-use crate::socket::Moved;
-use crate::stream::{State, Unsent};
+use crate::socket::{Moved, send_some};
+use crate::stream::State;
 use crate::table::Token;
 use crate::wheel::Tick;
 
@@ -206,8 +206,8 @@ impl<D: Door> Shard<D> {
 
     /// A stream may have been silent for too long. Its timer is not set anew for each event.
     fn on_heartbeat(&mut self, token: Token) {
-        /// A comment, which readers ignore and proxies see.
-        const HEARTBEAT: &[u8] = b":\n";
+        /// A chunk with a comment, which readers ignore and proxies see.
+        const HEARTBEAT: &[u8] = b"2\r\n:\n\r\n";
         let (tick, heartbeat) = (self.tick, self.times.heartbeat);
         let Some(stream) = self.stream_mut(token) else {
             return;
@@ -216,10 +216,12 @@ impl<D: Door> Shard<D> {
         if tick.since(stream.sent) >= heartbeat.mul_f64(SPREAD_MIN) {
             next = tick.after(spread(heartbeat));
             if matches!(stream.state, State::Live) {
-                let (_, moved) = Unsent::Bytes(HEARTBEAT.into()).flush(&stream.socket);
                 stream.sent = tick;
-                if moved == Moved::Broken {
-                    return self.close(token);
+                match send_some(&stream.socket, HEARTBEAT) {
+                    // A full socket has no need of a sign of life.
+                    Moved::Blocked => {}
+                    Moved::Bytes(sent) if sent == HEARTBEAT.len() => {}
+                    Moved::Bytes(_) | Moved::Broken => return self.close(token),
                 }
             }
         }

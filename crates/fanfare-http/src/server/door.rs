@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fanfare_delivery::door::{Door, Handed, Knock, Stay, Times};
+use fanfare_delivery::door::{Door, Handed, Knock, Opening, Stay, Times};
 use fanfare_hub::{AppendError, Cursor, Gap, Publication, PublishError, Receipt, TopicName};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, Uri};
 use http_body::Body as _;
 use tokio::runtime::Handle;
@@ -204,17 +204,19 @@ impl Door for HttpDoor {
         }
     }
 
-    fn opening(&self, asked: HeaderMap, cursor: &Cursor, place: &mut ShardPlace) -> Bytes {
+    fn opening(&self, asked: HeaderMap, cursor: &Cursor, place: &mut ShardPlace) -> Opening {
         place.place.count_stream(&self.app, Form::Sse);
         let mut headers = stream_headers(Form::Sse);
         self.app.settings().cors.add_headers(&asked, &mut headers);
-        // The end of the connection is the end of the stream (RFC 9112 6.3): the bytes that are
-        // sent are those of the log, for everybody the same.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        // Nothing is read behind the request of a stream.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        let mut opening = Vec::with_capacity(512);
-        wording::head(StatusCode::OK, &headers, &mut opening);
-        opening.extend_from_slice(&sse_opening(self.app.hub().limits(), cursor));
-        opening.into()
+        let mut head = Vec::with_capacity(512);
+        wording::head(StatusCode::OK, &headers, &mut head);
+        Opening {
+            head,
+            block: sse_opening(self.app.hub().limits(), cursor),
+        }
     }
 
     fn gap(&self, gap: &Gap) -> Bytes {
