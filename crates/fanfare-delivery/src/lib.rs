@@ -6,8 +6,8 @@
 //! meanwhile rides in the next sweep. A socket that does not take bytes is left alone until it
 //! does; its subscriber is then a cursor that reads the log by itself.
 //!
-//! The crate knows sockets and cursors, and of protocols only how a body is framed: requests are read, and answers are worded,
-//! by whoever implements [`Door`].
+//! The crate knows sockets and cursors, and of protocols only how a body is framed: requests are
+//! read, and answers are worded, by whoever implements [`Door`].
 //!
 //! In reading order:
 //!
