@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use fanfare_hub::{Bell, Cursor, Hub};
 
@@ -17,6 +18,10 @@ use crate::socket;
 /// Connections that one shard may have more than another before it gives new ones away: passing
 /// one on costs a wake of the other shard, a few connections cost nothing.
 const IMBALANCE_MAX: usize = 16;
+/// Connections that wait to be accepted. When a hub comes back, all its subscribers do; a full
+/// queue costs them a second each. More than the system's own bound (`net.core.somaxconn`, 4,096
+/// unless set otherwise) has no effect.
+const BACKLOG: i32 = 4_096;
 
 /// The shards of a server. Dropping it ends their threads and all connections at once.
 pub struct Shards<D: Door> {
@@ -98,10 +103,32 @@ impl<D: Door> Shards<D> {
     pub fn listen(&self, listener: TcpListener, door: &D) -> io::Result<Listening> {
         listener.set_nonblocking(true)?;
         // What is set on the listener, its connections begin with (tcp(7)): one call for all.
-        socket::prepare(&listener, door.times().peer_silence)?;
-        let listener = Arc::new(OwnedFd::from(listener));
+        let peer_silence = door.times().peer_silence;
+        socket::prepare(&listener, peer_silence)?;
+        socket::listen(&listener, BACKLOG)?;
+        let listener = OwnedFd::from(listener);
+        self.take_early(&listener, peer_silence, door);
+        let listener = Arc::new(listener);
         self.tell_all(|| Mail::Listen(Arc::clone(&listener)));
         Ok(Listening(listener))
+    }
+
+    /// Takes in who connected before the listener was set up: they began with nothing.
+    fn take_early(&self, listener: &OwnedFd, peer_silence: Duration, door: &D) {
+        // Whoever comes from here on is set up.
+        for _ in 0..=BACKLOG {
+            // What is wrong with this one, accepting will find again.
+            let Ok(socket) = socket::accept(listener) else {
+                break;
+            };
+            if socket::prepare(&socket, peer_silence).is_err() {
+                continue;
+            }
+            let peer = self.peers.all.get(self.peers.next(0));
+            if let (Some(place), Some(peer)) = (door.let_in(), peer) {
+                peer.inbox.post(Mail::Connection(socket, place));
+            }
+        }
     }
 
     /// Takes in a stream whose request was read elsewhere.

@@ -53,6 +53,11 @@ pub(crate) fn receive(socket: &TcpStream, into: &mut Vec<u8>) -> Moved {
     }))
 }
 
+/// Sets how many connections may wait to be accepted.
+pub(crate) fn listen(listener: &impl AsFd, backlog: i32) -> io::Result<()> {
+    Ok(rustix::net::listen(listener, backlog)?)
+}
+
 /// Accepts a connection that does not block.
 pub(crate) fn accept(listener: &OwnedFd) -> io::Result<TcpStream> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

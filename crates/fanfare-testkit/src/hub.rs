@@ -82,6 +82,7 @@ pub struct TestHubBuilder {
     retention: RetentionRules,
     settings: Settings,
     epoch: Option<Epoch>,
+    listener: Option<TcpListener>,
 }
 
 /// Names the driver that hubs under test deliver with: `runtime`, or as a server chooses by itself.
@@ -191,6 +192,13 @@ impl TestHubBuilder {
         self
     }
 
+    /// Accepts on this listener, at which somebody may be waiting already.
+    #[must_use]
+    pub fn listener(mut self, listener: TcpListener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
     /// Starts the hub.
     ///
     /// # Panics
@@ -207,7 +215,10 @@ impl TestHubBuilder {
     /// When there is no port to listen on.
     pub async fn start_on(self, log: Arc<dyn Log>) -> TestHub {
         let server = driven(Server::new(Hub::new(log, self.limits), self.settings));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = match self.listener {
+            Some(listener) => listener,
+            None => TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        };
         let address = Address(listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let (accepting, stopped) = (server.clone(), stop.clone());

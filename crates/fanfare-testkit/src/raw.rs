@@ -1,5 +1,7 @@
 //! A socket on which every byte is the test's.
 
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,6 +27,15 @@ impl RawConnection {
             socket,
             read: Vec::new(),
         }
+    }
+
+    /// The client's end.
+    ///
+    /// # Panics
+    /// When the socket is none any more.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
     }
 
     /// Sends these bytes at once.

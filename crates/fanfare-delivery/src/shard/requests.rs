@@ -37,6 +37,9 @@ pub(super) struct Asking<D: Door> {
     waits: Waits<D>,
     /// Whether the socket may have more to read, of which it will not tell again.
     has_more: bool,
+    /// Whether the client sends nothing more, so that the end is there to be read. It was told
+    /// together with the bytes before it, and is not told again.
+    has_ended: bool,
     /// Whether it waits for a turn in which requests are taken.
     is_held: bool,
     /// Whether the connection ends with the answer.
@@ -68,6 +71,7 @@ impl<D: Door> Asking<D> {
             output: Unsent::Nothing,
             waits: Waits::Request,
             has_more: false,
+            has_ended: false,
             is_held: false,
             closes: false,
         }
@@ -90,6 +94,7 @@ impl<D: Door> Shard<D> {
             return;
         };
         asking.has_more |= flags.intersects(EventFlags::IN | EventFlags::RDHUP);
+        asking.has_ended |= flags.contains(EventFlags::RDHUP);
         if !matches!(asking.output, Unsent::Nothing) && !self.flush_answer(token) {
             return;
         }
@@ -98,31 +103,38 @@ impl<D: Door> Shard<D> {
 
     /// Reads what is there, as long as nothing of the connection is under way.
     fn read_requests(&mut self, token: Token) {
-        let is_due = self
-            .asking_mut(token)
-            .is_some_and(|asking| asking.has_more && asking.is_idle() && !asking.is_held);
-        if !is_due || !self.may_take(token) {
-            return;
-        }
         let mut input = std::mem::take(&mut self.scratch.input);
-        if let Some(asking) = self.asking_mut(token) {
-            input.clear();
-            input.append(&mut asking.input);
-            input.reserve(READ_BYTES);
-            let room = input.capacity() - input.len();
-            match receive(&asking.socket, &mut input) {
-                Moved::Bytes(0) | Moved::Broken => self.close(token),
-                Moved::Blocked => {
-                    asking.has_more = false;
-                    asking.input.extend_from_slice(&input);
-                }
-                Moved::Bytes(bytes) => {
-                    asking.has_more = bytes == room;
-                    self.knock(token, &input);
-                }
-            }
+        while self.is_to_be_read(token) && self.may_take(token) {
+            self.read_some(token, &mut input);
         }
         self.scratch.input = input;
+    }
+
+    fn is_to_be_read(&mut self, token: Token) -> bool {
+        self.asking_mut(token)
+            .is_some_and(|asking| asking.has_more && asking.is_idle() && !asking.is_held)
+    }
+
+    /// Reads once, behind what was read before.
+    fn read_some(&mut self, token: Token, input: &mut Vec<u8>) {
+        let Some(asking) = self.asking_mut(token) else {
+            return;
+        };
+        input.clear();
+        input.append(&mut asking.input);
+        input.reserve(READ_BYTES);
+        let room = input.capacity() - input.len();
+        match receive(&asking.socket, input) {
+            Moved::Bytes(0) | Moved::Broken => self.close(token),
+            Moved::Blocked => {
+                asking.has_more = false;
+                asking.input.extend_from_slice(input);
+            }
+            Moved::Bytes(bytes) => {
+                asking.has_more = bytes == room || asking.has_ended;
+                self.knock(token, input);
+            }
+        }
     }
 
     /// Whether a request may be taken now; if not, the connection comes up again in a later turn.

@@ -8,6 +8,7 @@
 
 mod cors;
 mod draining;
+mod early;
 mod ending;
 mod everybody;
 mod gaps;
