@@ -27,7 +27,7 @@ use crate::readers::{Readers, ready};
 use crate::recover::recover;
 use crate::shared::{Parts, Shared, Trouble};
 use crate::storage::{Folder, Storage};
-use crate::writer::Writer;
+use crate::writer::Lane;
 
 /// The durable log.
 ///
@@ -71,7 +71,7 @@ impl DiskLog {
             keeper: keeper.clone(),
         }));
         let active = recovered.active;
-        let mut writer = Writer::new(Arc::clone(&shared), active.segment, active.at);
+        let (lane, writer) = Lane::new(Arc::clone(&shared), active.segment, active.at);
         let work = Keeper::new(Arc::clone(&shared), recovered.mark, recovered.mark_file);
         if recovered.wants_memo
             && let Err(error) = work.write_memo()
@@ -83,8 +83,11 @@ impl DiskLog {
         for (segment, end) in recovered.unsealed {
             shared.ask(Chore::Seal(segment, end));
         }
-        writer.retain();
-        threads.push(start("log-writer", move || writer.run())?);
+        lane.retain();
+        for name in ["log-writer-1", "log-writer-2"] {
+            let (lane, writer) = (Arc::clone(&lane), Arc::clone(&writer));
+            threads.push(start(name, move || lane.run(&writer))?);
+        }
         Ok(Self {
             readers: Readers::start().map_err(OpenError::doing("start a thread"))?,
             shared,

@@ -19,6 +19,10 @@ const GATHER_MAX: Duration = Duration::from_micros(50);
 /// Turns between two looks, some 0.2 us, so that those who come find the lock free.
 const SPINS: usize = 16;
 
+/// Requests for which the one who stages is woken while the disk is busy: staging them takes some
+/// 20 us, several times what waking costs.
+const STAGE_AT: usize = 64;
+
 /// What the writer is asked for.
 pub(crate) enum Request {
     /// Store these events.
@@ -44,12 +48,18 @@ impl Request {
     }
 }
 
-/// The requests that wait.
+/// The requests that wait, and whose turn it is.
+///
+/// Two threads take turns, so that one stages while the other has the disk. Each takes what waits,
+/// stages it, goes on taking while the disk is busy, and gives its turn away once the disk is its
+/// own. It frees the disk before it answers, and the next group is synced meanwhile.
 #[derive(Default)]
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
-    /// Rung when something came while the writer slept.
+    /// Rung when something came while nobody was staging.
     bell: Condvar,
+    /// Rung for the one who stages: when the disk is free, and when much came.
+    disk: Condvar,
 }
 
 #[derive(Default)]
@@ -57,8 +67,33 @@ struct Inner {
     requests: Vec<Request>,
     /// Bytes of the events that wait.
     bytes: u64,
-    is_writer_asleep: bool,
+    /// Threads that sleep until they are rung for.
+    idle: usize,
+    /// Whether one of them was rung for, and has not looked yet.
+    is_rung: bool,
+    is_staging: bool,
+    is_disk_busy: bool,
+    /// With how many requests the one who stages is woken, if it sleeps.
+    wake_at: Option<usize>,
+    /// How many requests the last group had.
+    before: usize,
     is_closed: bool,
+}
+
+impl Inner {
+    fn take(&mut self, requests: &mut Vec<Request>) {
+        self.bytes = 0;
+        mem::swap(&mut self.requests, requests);
+    }
+
+    /// Whether a thread has to be woken for what waits. Ringing costs a system call, which threads
+    /// that are at work do not need.
+    fn is_to_be_rung(&mut self) -> bool {
+        let has_work = !self.requests.is_empty() || self.is_closed;
+        let is_due = has_work && !self.is_staging && self.idle > 0 && !self.is_rung;
+        self.is_rung |= is_due;
+        is_due
+    }
 }
 
 impl Queue {
@@ -79,45 +114,95 @@ impl Queue {
         }
         inner.bytes += bytes;
         inner.requests.push(request);
-        // Ringing costs a system call, which a writer that is at work does not need.
-        if mem::take(&mut inner.is_writer_asleep) {
-            drop(inner);
+        let count = inner.requests.len();
+        let is_much = inner.wake_at.take_if(|wake_at| count >= *wake_at).is_some();
+        let is_to_be_rung = inner.is_to_be_rung();
+        drop(inner);
+        if is_much {
+            self.disk.notify_one();
+        }
+        if is_to_be_rung {
             self.bell.notify_one();
         }
     }
 
-    /// Waits for requests and takes all there are; `false` once the queue is closed and empty.
-    /// `before` is how many were taken the last time.
-    pub(crate) fn take(&self, requests: &mut Vec<Request>, before: usize) -> bool {
+    /// Waits for requests and for the turn to stage them, which the caller has from then on, and
+    /// takes all there are; `false` once the queue is closed and empty.
+    pub(crate) fn begin(&self, requests: &mut Vec<Request>) -> bool {
         let mut inner = self.lock();
-        while inner.requests.is_empty() {
-            if inner.is_closed {
+        while inner.is_staging || inner.requests.is_empty() {
+            if inner.is_closed && !inner.is_staging {
                 return false;
             }
-            inner.is_writer_asleep = true;
-            inner = self
-                .bell
-                .wait(inner)
-                .unwrap_or_else(PoisonError::into_inner);
+            inner.idle += 1;
+            inner = wait(&self.bell, inner);
+            inner.idle -= 1;
+            inner.is_rung = false;
         }
-        inner = self.gather(inner, before);
-        inner.bytes = 0;
-        mem::swap(&mut inner.requests, requests);
+        inner.is_staging = true;
+        if !inner.is_disk_busy {
+            inner = self.gather(inner);
+        }
+        inner.take(requests);
         true
+    }
+
+    /// Waits for the disk, which is the caller's from then on, and takes what came meanwhile. When
+    /// much came it answers `false`, before it has the disk, so that this can be staged.
+    pub(crate) fn await_disk(&self, requests: &mut Vec<Request>) -> bool {
+        let mut inner = self.lock();
+        while inner.is_disk_busy && inner.requests.len() < STAGE_AT {
+            inner.wake_at = Some(STAGE_AT);
+            inner = wait(&self.disk, inner);
+        }
+        inner.wake_at = None;
+        let is_free = !inner.is_disk_busy;
+        inner.is_disk_busy = true;
+        inner.take(requests);
+        is_free
+    }
+
+    /// Waits for the disk, which is the caller's from then on, and takes nothing.
+    pub(crate) fn claim_disk(&self) {
+        let mut inner = self.lock();
+        while inner.is_disk_busy {
+            inner.wake_at = Some(usize::MAX);
+            inner = wait(&self.disk, inner);
+        }
+        inner.is_disk_busy = true;
+    }
+
+    /// Gives the disk to who stages.
+    pub(crate) fn free_disk(&self) {
+        let mut inner = self.lock();
+        inner.is_disk_busy = false;
+        let is_awaited = inner.wake_at.take().is_some();
+        drop(inner);
+        if is_awaited {
+            self.disk.notify_one();
+        }
+    }
+
+    /// Gives the turn to stage away, after so many requests.
+    pub(crate) fn end_turn(&self, count: usize) {
+        let mut inner = self.lock();
+        inner.is_staging = false;
+        inner.before = count;
+        let is_to_be_rung = inner.is_to_be_rung();
+        drop(inner);
+        if is_to_be_rung {
+            self.bell.notify_one();
+        }
     }
 
     /// Waits while as many come back as were answered the last time. Publishers that publish again
     /// as soon as they are answered arrive one by one: a group of only the first of them would have
     /// all others wait for one more sync. Who is alone waits for nobody.
-    fn gather<'a>(
-        &'a self,
-        mut inner: MutexGuard<'a, Inner>,
-        before: usize,
-    ) -> MutexGuard<'a, Inner> {
+    fn gather<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         let begin = Instant::now();
         let mut grown = begin;
         let mut seen = inner.requests.len();
-        while seen < before && grown.elapsed() < QUIET && begin.elapsed() < GATHER_MAX {
+        while seen < inner.before && grown.elapsed() < QUIET && begin.elapsed() < GATHER_MAX {
             drop(inner);
             (0..SPINS).for_each(|_| spin_loop());
             inner = self.lock();
@@ -129,9 +214,15 @@ impl Queue {
         inner
     }
 
-    /// Lets nothing more in. The writer ends when it has done what waits.
+    /// Lets nothing more in. The threads end when they have done what waits.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
-        self.bell.notify_one();
+        self.bell.notify_all();
     }
+}
+
+fn wait<'a>(condition: &Condvar, inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+    condition
+        .wait(inner)
+        .unwrap_or_else(PoisonError::into_inner)
 }

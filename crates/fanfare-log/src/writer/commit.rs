@@ -1,21 +1,19 @@
-//! Making a group durable, then visible, then known to those who wait.
+//! Giving a group to the disk, in order.
 
 use std::io;
 use std::mem;
 use std::sync::Arc;
 
-use fanfare_hub::{AppendError, Durability, Event, TopicName};
+use fanfare_hub::Durability;
 
 use super::Writer;
-use super::retain::is_bounded;
-use super::stage::Change;
-use crate::answer::Told;
-use crate::index::Entry;
+use super::stage::Group;
 use crate::record::{EVENT_HEADER, HEADER};
-use crate::shared::Trouble;
+use crate::segment::Segment;
+use crate::shared::{Shared, Trouble};
 
 /// How a group ended that could not be made durable.
-enum Failed {
+pub(super) enum Failed {
     /// Nothing of it is on disk, and nothing of it ever will be.
     NotStored(String),
     /// It may be on disk or not.
@@ -23,185 +21,103 @@ enum Failed {
 }
 
 impl Writer {
-    /// Makes what was staged durable and visible, and answers.
+    /// Makes what was staged durable and visible, and answers, before anything else is staged.
     pub(super) fn commit(&mut self) {
-        if self.group.buf.is_empty() {
-            return self.answer();
+        self.drain();
+        let mut group = self.submit();
+        // It stays with us until the end of the turn.
+        self.has_disk = mem::take(&mut group.has_disk);
+        self.group = self.lane.store(group);
+        self.drain();
+    }
+
+    /// Waits until everything that was given to the disk is visible.
+    pub(super) fn drain(&mut self) {
+        if !self.has_disk {
+            self.shared.queue.claim_disk();
+            self.has_disk = true;
         }
-        let result = self.store();
-        match result {
-            Ok(()) => {
-                self.show();
-                self.answer();
-            }
-            Err(failed) => self.fail(&failed),
+        drop(self.lane.shower());
+        self.behind.clear();
+        if self.lane.has_failed() {
+            self.start_anew();
         }
+    }
+
+    /// Gives away what was staged, with the disk.
+    pub(super) fn submit(&mut self) -> Group {
+        if self.has_disk && self.lane.has_failed() {
+            self.start_anew();
+        }
+        let mut group = mem::replace(&mut self.group, self.lane.take_empty());
+        group.has_disk = mem::take(&mut self.has_disk);
+        if !group.buf.is_empty() {
+            group.segment = Some(Arc::clone(&self.segment));
+            group.start = self.at;
+            group.last = self.next.previous();
+            self.at += group.buf.len() as u64;
+        }
+        self.behind = mem::take(&mut group.marks);
+        group.keys.clone_from(&self.behind.keys);
+        group
+    }
+
+    /// Goes on behind what is durable, after a group could not be stored. What was staged behind it
+    /// is taken back: its seqs are those of a log that has the group.
+    pub(super) fn start_anew(&mut self) {
+        let mut shower = self.lane.shower();
+        self.lane.set_failed(false);
+        if let Some(at) = shower.take_back(&mut self.group) {
+            self.at = at;
+        }
+        drop(shower);
         self.group.clear();
-    }
-
-    /// Writes the group, and behind it a header of zeros, so that what a recycled file still holds
-    /// does not look like its continuation.
-    fn store(&mut self) -> Result<(), Failed> {
-        let records = self.group.buf.len();
-        self.group.buf.resize(records + HEADER, 0);
-        let written = self.segment.file.write_at(&self.group.buf, self.at);
-        self.group.buf.truncate(records);
-        if let Err(error) = written {
-            return Err(self.erase(&error));
-        }
-        if self.shared.durability == Durability::Disk
-            && let Err(error) = self.segment.file.sync()
-        {
-            // The kernel may have dropped the pages and call them clean, so that a second sync
-            // would succeed and mean nothing: it is never retried.
-            let reason = format!("a sync failed ({error}): restart the hub once the disk is sound");
-            self.shared
-                .set_trouble(Some(Trouble::Poisoned(reason.clone())));
-            return Err(Failed::Uncertain(reason));
-        }
-        Ok(())
-    }
-
-    /// A write failed half-way: before its publishers may hear that nothing was stored, what is
-    /// there of it has to be gone for good. All of it: a later record that stayed would look like
-    /// the continuation of what is written before it next.
-    fn erase(&self, error: &io::Error) -> Failed {
-        let file = &self.segment.file;
-        let zeros = vec![0; self.group.buf.len() + HEADER];
-        let erased = file.write_at(&zeros, self.at).and_then(|()| file.sync());
-        match erased {
-            Ok(()) => Failed::NotStored(format!("a write failed ({error})")),
-            Err(second) => {
-                let reason = format!(
-                    "a write failed ({error}), and so did undoing it ({second}): restart the hub once the disk is sound"
-                );
-                self.shared
-                    .set_trouble(Some(Trouble::Poisoned(reason.clone())));
-                Failed::Uncertain(reason)
-            }
-        }
-    }
-
-    /// Takes back what was staged.
-    fn fail(&mut self, failed: &Failed) {
-        self.next = self.durable.next();
+        self.behind.clear();
+        self.next = self.shared.durable().next();
         self.last_time = self.shared.view().last_time();
-        let error = match failed {
-            Failed::NotStored(reason) => AppendError::Unavailable(reason.clone()),
-            Failed::Uncertain(reason) => AppendError::Uncertain(reason.clone()),
-        };
-        tracing::error!(%error, "the log could not store events");
-        let mut told = Told::default();
-        for (answer, _) in self.group.answers.drain(..) {
-            told.tell(answer, Err(error.clone()));
-        }
-        told.wake();
-        for change in self.group.changes.drain(..) {
-            if let Change::Forget(_, Some(answer)) = change {
-                drop(answer.send(Err(error.clone())));
-            }
-        }
     }
+}
 
-    /// Makes the group visible.
-    fn show(&mut self) {
-        let start = self.at;
-        self.at += self.group.buf.len() as u64;
-        self.durable = self.next.previous();
-        self.show_keys();
-        let mut topics: Vec<TopicName> = Vec::new();
-        let changes = mem::take(&mut self.group.changes);
-        let mut events = changes.into_iter().peekable();
-        while events.peek().is_some() {
-            // Between two locks readers get in, however large the group is.
-            let run = events.by_ref().take(1_024);
-            self.show_some(run, start, &mut topics);
-        }
-        self.shared.set_durable(self.durable);
-        if let Some(observer) = self.shared.observer() {
-            topics.sort_unstable();
-            topics.dedup();
-            topics.iter().for_each(|topic| observer.visible(topic));
-        }
+/// Writes a group, and behind it a header of zeros, so that what a recycled file still holds does
+/// not look like its continuation.
+pub(super) fn store(shared: &Shared, segment: &Segment, group: &mut Group) -> Result<(), Failed> {
+    let records = group.buf.len();
+    group.buf.resize(records + HEADER, 0);
+    let written = segment.file.write_at(&group.buf, group.start);
+    group.buf.truncate(records);
+    if let Err(error) = written {
+        return Err(erase(shared, segment, group, &error));
     }
-
-    fn show_keys(&mut self) {
-        if self.group.keys.is_empty() {
-            return;
-        }
-        let mut rows: Vec<_> = self.group.keys.drain().map(|(_, row)| row).collect();
-        rows.sort_unstable_by_key(|row| row.seq);
-        let mut index = self.segment.index_mut();
-        let mut keys = self.shared.keys_mut();
-        for row in rows {
-            index.key(row.clone());
-            keys.remember(row);
-        }
+    if shared.durability == Durability::Disk
+        && let Err(error) = segment.file.sync()
+    {
+        // The kernel may have dropped the pages and call them clean, so that a second sync would
+        // succeed and mean nothing: it is never retried.
+        let reason = format!("a sync failed ({error}): restart the hub once the disk is sound");
+        shared.set_trouble(Some(Trouble::Poisoned(reason.clone())));
+        return Err(Failed::Uncertain(reason));
     }
+    Ok(())
+}
 
-    fn show_some(
-        &mut self,
-        changes: impl Iterator<Item = Change>,
-        start: u64,
-        topics: &mut Vec<TopicName>,
-    ) {
-        let shared = Arc::clone(&self.shared);
-        let mut view = shared.view_mut();
-        let mut index = self.segment.index_mut();
-        let mut known: Option<u32> = None;
-        for change in changes {
-            let (event, at, id) = match change {
-                Change::Event(event, at, id) => (event, start + at as u64, id),
-                Change::Forget(topic, answer) => {
-                    drop(index);
-                    let dropped = self.forget(&mut view, &topic);
-                    index = self.segment.index_mut();
-                    if let Some(answer) = answer {
-                        drop(answer.send(Ok(dropped)));
-                    }
-                    topics.push(topic);
-                    known = None;
-                    continue;
-                }
-            };
-            let id = id.or_else(|| view.topics.id(&event.topic));
-            let id = id.unwrap_or_else(|| {
-                let id = view.topics.number(&event.topic);
-                index.name(id, &event.topic);
-                id
-            });
-            if known.replace(id) != Some(id) {
-                topics.push(event.topic.clone());
-            }
-            index.push(self.entry(&event, id, at));
-            if event.kind == fanfare_hub::event::Kind::End {
-                index.end(id, event.seq);
-            }
-            let topic = view.push(id, event);
-            if topic.is_some_and(|topic| is_bounded(&topic.retention)) {
-                self.bounded.push(id);
-            }
+/// A write failed half-way: before its publishers may hear that nothing was stored, what is there
+/// of it has to be gone for good. All of it: a later record that stayed would look like the
+/// continuation of what is written before it next.
+fn erase(shared: &Shared, segment: &Segment, group: &Group, error: &io::Error) -> Failed {
+    let file = &segment.file;
+    let zeros = vec![0; group.buf.len() + HEADER];
+    let erased = file
+        .write_at(&zeros, group.start)
+        .and_then(|()| file.sync());
+    match erased {
+        Ok(()) => Failed::NotStored(format!("a write failed ({error})")),
+        Err(second) => {
+            let reason = format!(
+                "a write failed ({error}), and so did undoing it ({second}): restart the hub once the disk is sound"
+            );
+            shared.set_trouble(Some(Trouble::Poisoned(reason.clone())));
+            Failed::Uncertain(reason)
         }
-    }
-
-    fn entry(&self, event: &Event, topic: u32, at: u64) -> Entry {
-        // Segments are far smaller than what 32 bits can count.
-        let number = u32::try_from(event.seq.0 - self.segment.base.0).unwrap_or(u32::MAX);
-        Entry {
-            number,
-            offset: u32::try_from(at).unwrap_or(u32::MAX),
-            len: u32::try_from(event.frame.len()).unwrap_or(u32::MAX),
-            topic,
-            time: event.time,
-        }
-    }
-
-    fn answer(&mut self) {
-        let mut told = Told::default();
-        for (answer, receipt) in self.group.answers.drain(..) {
-            told.tell(answer, Ok(receipt));
-        }
-        told.wake();
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use fanfare_hub::{Retention, Seq, Timestamp, TopicName};
 
-use super::Writer;
+use super::show::Shower;
 use crate::keeper::Chore;
 use crate::options::TRIM_EVENTS_MAX;
+use crate::segment::Segment;
 use crate::view::{Candidate, View};
 
 /// The oldest events of the hub, as far as they were looked at.
@@ -17,9 +18,9 @@ pub(super) struct Walk {
     next: VecDeque<Candidate>,
 }
 
-impl Writer {
+impl Shower {
     /// Applies retention to what became visible, and by age.
-    pub(crate) fn retain(&mut self) {
+    pub(super) fn retain(&mut self) {
         let mut bounded = std::mem::take(&mut self.bounded);
         bounded.sort_unstable();
         bounded.dedup();
@@ -132,7 +133,7 @@ impl Writer {
 
     /// Drops a topic with its end. The view is locked by the caller, which makes other things
     /// visible with it.
-    pub(super) fn forget(&self, view: &mut View, topic: &TopicName) -> u64 {
+    pub(super) fn forget(&self, view: &mut View, segment: &Segment, topic: &TopicName) -> u64 {
         let Some(id) = view.topics.id(topic) else {
             return 0;
         };
@@ -141,7 +142,7 @@ impl Writer {
         };
         let shelf = self.shared.shelf_of(view);
         let in_segments = shelf.counts_of(id, known.floor.through);
-        self.segment.index_mut().forget(id, known.newest);
+        segment.index_mut().forget(id, known.newest);
         view.forget(id, &in_segments)
     }
 }

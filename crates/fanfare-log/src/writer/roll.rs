@@ -41,12 +41,19 @@ impl Writer {
         if self.shared.has_trouble() {
             self.ready()?;
         }
-        // What was staged is counted by its own index entries at their largest.
-        let staged =
-            self.group.changes.len() as u64 * (ENTRY_BYTES + TOPIC_BYTES) + self.group.names_bytes;
         let records = self.at + self.group.buf.len() as u64 + bytes + HEADER as u64;
-        let indexed = self.segment.index().encoded_len() as u64 + staged + index;
-        if records.next_multiple_of(PAGE) + indexed + TRAILER_BYTES <= self.segment.capacity {
+        let fits = |indexed: u64| {
+            let indexed = indexed.saturating_add(index + TRAILER_BYTES);
+            records.next_multiple_of(PAGE).saturating_add(indexed) <= self.segment.capacity
+        };
+        if !fits(self.indexed) {
+            // Most events of a topic take less than the first one, which was counted for each.
+            let staged = self.group.marks.index_room + self.behind.index_room;
+            self.indexed = self.segment.index().encoded_len() as u64 + staged;
+        }
+        if fits(self.indexed) {
+            self.indexed += index;
+            self.group.marks.index_room += index;
             return Ok(());
         }
         self.commit();
@@ -56,11 +63,14 @@ impl Writer {
         let least =
             HEADER_BYTES as u64 + bytes + HEADER as u64 + 2 * PAGE + 2 * index + TRAILER_BYTES;
         let rolled = self.roll(least.next_multiple_of(PAGE));
-        rolled.map_err(|trouble| AppendError::Unavailable(trouble.reason().to_owned()))
+        rolled.map_err(|trouble| AppendError::Unavailable(trouble.reason().to_owned()))?;
+        self.group.marks.index_room += index;
+        Ok(())
     }
 
     /// Goes on to a new segment that has room for so many bytes.
     pub(super) fn roll(&mut self, least: u64) -> Result<(), Trouble> {
+        self.drain();
         let waited = self.refused.map(|refused| refused.elapsed());
         if waited.is_some_and(|waited| waited < FULL_RETRY) {
             let trouble = self.shared.trouble();
@@ -100,6 +110,7 @@ impl Writer {
         let records_end = self.at;
         self.shared.view_mut().add_segment(segment);
         self.at = HEADER_BYTES as u64;
+        self.indexed = u64::MAX;
         self.shared.ask(Chore::Seal(sealed, records_end));
         self.shared.suggest(Chore::Prepare);
     }

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use fanfare_hub::event::Kind;
 use fanfare_hub::idempotency::{KeyId, KeyRow, Known};
 use fanfare_hub::log::Batch;
-use fanfare_hub::{AppendError, Event, EventId, IdempotencyKey, Receipt, Seq, TopicName};
+use fanfare_hub::{
+    AppendError, Event, EventId, IdempotencyKey, Receipt, Seq, Timestamp, TopicName,
+};
 use futures_channel::oneshot;
 
 use super::Writer;
 use crate::answer::Answer;
 use crate::options::{BATCH_BYTES_MAX, GROUP_BYTES_MAX};
 use crate::record::{self, Encoder, Holds, Opening};
+use crate::segment::Segment;
 use crate::view::View;
 
-/// What was staged and is not durable yet.
+/// What was staged, until it is visible.
 #[derive(Default)]
 pub(super) struct Group {
     /// The records, one after the other.
@@ -25,14 +28,48 @@ pub(super) struct Group {
     pub(super) changes: Vec<Change>,
     /// Who waits for them.
     pub(super) answers: Vec<(Answer, Receipt)>,
+    /// What of it the checks of later events need.
+    pub(super) marks: Marks,
+    /// Keys that were used.
+    pub(super) keys: HashMap<KeyId, KeyRow>,
+    /// The seq before its first event.
+    after: Seq,
+    /// The seq of its last event.
+    pub(super) last: Seq,
+    /// Where it is written, once it was given away.
+    pub(super) segment: Option<Arc<Segment>>,
+    /// The place there.
+    pub(super) start: u64,
+    /// Whether the disk is its own.
+    pub(super) has_disk: bool,
+    /// The time of its last event, or of a look at ages.
+    pub(super) now: Timestamp,
+    /// Whether ages are to be looked at.
+    pub(super) is_tick: bool,
+    /// How many requests it was made of.
+    pub(super) requests: usize,
+}
+
+/// What was staged and may not be visible yet, as far as the checks of later events need it.
+#[derive(Default)]
+pub(super) struct Marks {
     /// Topics that were ended.
     ended: HashSet<TopicName>,
     /// Topics that did not exist.
     opened: HashSet<TopicName>,
-    /// What their names take in the index.
-    pub(super) names_bytes: u64,
     /// Keys that were used.
     pub(super) keys: HashMap<KeyId, KeyRow>,
+    /// Bytes that its index entries take at most.
+    pub(super) index_room: u64,
+}
+
+impl Marks {
+    pub(super) fn clear(&mut self) {
+        self.ended.clear();
+        self.opened.clear();
+        self.keys.clear();
+        self.index_room = 0;
+    }
 }
 
 /// One thing that becomes visible once the group is durable.
@@ -56,12 +93,22 @@ impl Group {
         self.buf.len() >= GROUP_BYTES_MAX
     }
 
+    /// Whether there is nothing to store and nobody to answer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buf.is_empty() && self.answers.is_empty()
+    }
+
+    /// Keeps nothing but its buffers.
     pub(super) fn clear(&mut self) {
         self.buf.clear();
-        self.ended.clear();
-        self.opened.clear();
-        self.names_bytes = 0;
+        self.changes.clear();
+        self.answers.clear();
+        self.marks.clear();
         self.keys.clear();
+        self.segment = None;
+        self.now = Timestamp::default();
+        self.is_tick = false;
+        self.requests = 0;
     }
 }
 
@@ -94,14 +141,18 @@ impl Writer {
             topic.map(|topic| (topic.id, topic.ended.is_some()))
         };
         let is_ended = known.is_some_and(|(_, is_ended)| is_ended);
-        if is_ended || self.group.ended.contains(&batch.topic) {
+        if is_ended || self.marks().any(|marks| marks.ended.contains(&batch.topic)) {
             return Err(AppendError::TopicEnded);
         }
         if known.is_none() {
-            let shared = Arc::clone(&self.shared);
-            self.open_topic(&shared.view(), &batch.topic)?;
+            self.open_topic(&batch.topic)?;
         }
         Ok(Checked::New(known.map(|(id, _)| id)))
+    }
+
+    /// What was staged and may not be visible yet.
+    fn marks(&self) -> impl Iterator<Item = &Marks> {
+        [&self.group.marks, &self.behind].into_iter()
     }
 
     fn find_key(
@@ -110,7 +161,7 @@ impl Writer {
         key: &IdempotencyKey,
     ) -> Result<Option<Receipt>, AppendError> {
         let id = KeyId::of(&batch.topic, key);
-        let known = match self.group.keys.get(&id) {
+        let known = match self.marks().find_map(|marks| marks.keys.get(&id)) {
             Some(row) if row.fingerprint != key.fingerprint => Known::ForAnotherRequest,
             Some(row) => Known::Stored {
                 seq: row.seq,
@@ -139,26 +190,37 @@ impl Writer {
 
     /// Counts a topic that did not exist. Where there are as many as may be, one that has ended and
     /// has no event left makes room.
-    fn open_topic(&mut self, view: &View, topic: &TopicName) -> Result<(), AppendError> {
-        if self.group.opened.contains(topic) {
+    fn open_topic(&mut self, topic: &TopicName) -> Result<(), AppendError> {
+        if self.marks().any(|marks| marks.opened.contains(topic)) {
             return Ok(());
         }
+        if self.topics() >= self.shared.topics_max {
+            // Those of the group before may be counted twice.
+            self.drain();
+        }
         let max = self.shared.topics_max;
-        if view.topics.len() + self.group.opened.len() >= max {
-            let retired = view
-                .oldest_retired()
-                .filter(|name| !self.group.ended.contains(*name));
-            let Some(retired) = retired.cloned() else {
+        if self.topics() >= max {
+            let ended = &self.group.marks.ended;
+            let view = self.shared.view();
+            let retired = view.oldest_retired().filter(|name| !ended.contains(*name));
+            let retired = retired.cloned();
+            drop(view);
+            let Some(retired) = retired else {
                 return Err(AppendError::TooManyTopics(max));
             };
             // Not twice in one group.
-            self.group.ended.insert(retired.clone());
+            self.group.marks.ended.insert(retired.clone());
             self.encode_forget(&retired);
             self.group.changes.push(Change::Forget(retired, None));
         }
-        self.group.opened.insert(topic.clone());
-        self.group.names_bytes += topic.as_str().len() as u64;
+        self.group.marks.opened.insert(topic.clone());
         Ok(())
+    }
+
+    /// How many topics there are at most when all that was staged is visible.
+    fn topics(&self) -> usize {
+        let opened = self.marks().map(|marks| marks.opened.len());
+        self.shared.view().topics.len() + opened.sum::<usize>()
     }
 
     fn encode(&mut self, batch: Batch, id: Option<u32>, answer: Answer) {
@@ -184,7 +246,7 @@ impl Writer {
         let opening = Opening {
             holds: Holds::Events,
             seq: first,
-            durable: self.durable,
+            durable: self.group_after(),
             events: total,
             topic: &topic,
             key: key.as_ref(),
@@ -198,7 +260,7 @@ impl Writer {
             let event = Event::new(encoded, kind, topic.clone(), place, accepted);
             let at = encoder.event(kind, accepted, &event.frame);
             if kind == Kind::End {
-                self.group.ended.insert(topic.clone());
+                self.group.marks.ended.insert(topic.clone());
             }
             let change = Change::Event(Arc::new(event), at, id);
             self.group.changes.push(change);
@@ -206,12 +268,20 @@ impl Writer {
         }
         encoder.finish();
         self.last_time = accepted;
-        self.now = accepted;
+        self.group.now = accepted;
         if let Some(key) = key {
-            self.group.keys.insert(key.id, key);
+            self.group.marks.keys.insert(key.id, key);
         }
         let receipt = self.receipt(last, count, false);
         self.group.answers.push((answer, receipt));
+    }
+
+    /// The seq before the group's first event: when the group is written, all up to there is durable.
+    fn group_after(&mut self) -> Seq {
+        if self.group.buf.is_empty() {
+            self.group.after = self.next.previous();
+        }
+        self.group.after
     }
 
     /// Stages that a topic is forgotten, with all that was staged of it before.
@@ -241,7 +311,7 @@ impl Writer {
         let opening = Opening {
             holds: Holds::Forget,
             seq: self.next,
-            durable: self.durable,
+            durable: self.group_after(),
             events: 0,
             topic,
             key: None,
