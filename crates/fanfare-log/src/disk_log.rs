@@ -22,7 +22,7 @@ use crate::keeper::{CHORES_MAX, Chore, Keeper};
 use crate::locate;
 use crate::open::OpenError;
 use crate::options::Options;
-use crate::queue::Request;
+use crate::queue::{Request, THREADS};
 use crate::readers::{Readers, ready};
 use crate::recover::recover;
 use crate::shared::{Parts, Shared, Trouble};
@@ -84,9 +84,9 @@ impl DiskLog {
             shared.ask(Chore::Seal(segment, end));
         }
         lane.retain();
-        for name in ["log-writer-1", "log-writer-2"] {
+        for thread in 0..THREADS {
             let (lane, writer) = (Arc::clone(&lane), Arc::clone(&writer));
-            threads.push(start(name, move || lane.run(&writer))?);
+            threads.push(start("log-writer", move || lane.run(thread, &writer))?);
         }
         Ok(Self {
             readers: Readers::start().map_err(OpenError::doing("start a thread"))?,

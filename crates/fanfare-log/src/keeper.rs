@@ -16,7 +16,7 @@ use crate::segment::Segment;
 use crate::shared::{Shared, Spare};
 use crate::storage::StoredFile;
 use crate::view::View;
-use crate::writer::{SPARE_NAME, create};
+use crate::writer::{SPARE_NAMES, create};
 
 /// What the keeper is asked for.
 pub(crate) enum Chore {
@@ -115,12 +115,12 @@ impl Keeper {
     }
 
     fn prepare(&self) {
-        let mut spare = self.shared.spare();
-        if spare.is_some() {
-            return;
+        let mut spares = self.shared.spares();
+        let (storage, bytes) = (&*self.shared.storage, self.shared.segment_bytes);
+        if spares.is_empty() {
+            // A disk that has no room is noticed by the writer, when it needs the file.
+            spares.extend(create(storage, SPARE_NAMES[0], (bytes, 0)).ok());
         }
-        // A disk that has no room is noticed by the writer, when it needs the file.
-        *spare = create(&*self.shared.storage, self.shared.segment_bytes, 0).ok();
     }
 
     fn recycle(&self) {
@@ -187,18 +187,19 @@ impl Keeper {
     fn put_away(&self, segment: Arc<Segment>) {
         let (storage, name) = (&self.shared.storage, crate::header::file_name(segment.base));
         let capacity = segment.capacity;
-        let mut spare = self.shared.spare();
-        let is_wanted = spare.is_none() && capacity == self.shared.segment_bytes;
+        let mut spares = self.shared.spares();
+        let is_free = |name: &&str| spares.iter().all(|spare| spare.name != *name);
+        let free = SPARE_NAMES.into_iter().find(is_free);
+        let free = free.filter(|_| capacity == self.shared.segment_bytes);
         // Somebody may still read it: then the file goes on for those who have it open.
-        let sole = Arc::try_unwrap(segment).ok().filter(|_| is_wanted);
-        let kept = sole.filter(|_| storage.rename(&name, SPARE_NAME).is_ok());
+        let sole = free.zip(Arc::try_unwrap(segment).ok());
+        let kept = sole.filter(|(spare, _)| storage.rename(&name, spare).is_ok());
         match kept {
-            Some(segment) => {
-                *spare = Some(Spare {
-                    file: segment.file,
-                    capacity,
-                });
-            }
+            Some((name, segment)) => spares.push(Spare {
+                name,
+                file: segment.file,
+                capacity,
+            }),
             None => {
                 if let Err(error) = storage.remove(&name) {
                     tracing::warn!(%error, name, "an old segment could not be removed");

@@ -22,7 +22,7 @@ use crate::options::Options;
 use crate::segment::Segment;
 use crate::storage::{Storage, StoredFile};
 use crate::view::{Hole, View};
-use crate::writer::{SPARE_NAME, Site};
+use crate::writer::{SPARE_NAMES, Site};
 
 /// A folder that was opened.
 pub(crate) struct Recovered {
@@ -198,7 +198,9 @@ fn resume(
     {
         drop(storage.remove(&file_name(empty.segment.base)));
     }
-    drop(storage.remove(SPARE_NAME));
+    for name in SPARE_NAMES {
+        drop(storage.remove(name));
+    }
     let site = Site {
         storage,
         epoch,

@@ -36,6 +36,7 @@ impl Trouble {
 
 /// A file that waits to become a segment.
 pub(crate) struct Spare {
+    pub(crate) name: &'static str,
     pub(crate) file: Arc<dyn StoredFile>,
     /// Its bytes.
     pub(crate) capacity: u64,
@@ -57,8 +58,8 @@ pub(crate) struct Shared {
     has_trouble: AtomicBool,
     /// The seq up to which everything is durable.
     durable: AtomicU64,
-    /// Locked while it is being made, so that nobody makes a second one.
-    spare: Mutex<Option<Spare>>,
+    /// Locked while one is being made, so that nobody makes another one of the same name.
+    spares: Mutex<Vec<Spare>>,
     observer: OnceLock<Arc<dyn Observer>>,
     keeper: SyncSender<Chore>,
 }
@@ -94,7 +95,7 @@ impl Shared {
             trouble: Mutex::new(None),
             has_trouble: AtomicBool::new(false),
             durable: AtomicU64::new(durable),
-            spare: Mutex::new(None),
+            spares: Mutex::default(),
             observer: OnceLock::new(),
             keeper: parts.keeper,
         }
@@ -164,9 +165,9 @@ impl Shared {
         self.durable.store(seq.0, Ordering::Release);
     }
 
-    /// The spare file. Whoever uses the name of the spare holds this meanwhile.
-    pub(crate) fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The spare files. Whoever uses the name of one holds this meanwhile.
+    pub(crate) fn spares(&self) -> MutexGuard<'_, Vec<Spare>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {

@@ -19,7 +19,7 @@ mod roll;
 mod show;
 mod stage;
 
-pub(crate) use self::roll::{SPARE_NAME, Site, create};
+pub(crate) use self::roll::{SPARE_NAMES, Site, create};
 
 use std::sync::Arc;
 use std::time::Instant;

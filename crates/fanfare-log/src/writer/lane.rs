@@ -66,9 +66,9 @@ impl Lane {
     }
 
     /// Works until the queue is closed and empty.
-    pub(crate) fn run(&self, writer: &Mutex<Writer>) {
+    pub(crate) fn run(&self, thread: usize, writer: &Mutex<Writer>) {
         let mut requests = Vec::new();
-        while self.queue().begin(&mut requests) {
+        while self.queue().begin(thread, &mut requests) {
             // Only who has the turn locks it. When staging panicked, nobody can go on.
             let Ok(mut writer) = writer.lock() else {
                 return;
@@ -92,10 +92,12 @@ impl Lane {
         if result.is_err() {
             self.set_failed(true);
         }
-        if group.has_disk {
+        // Nobody has staged meanwhile where publishers wait for this very group.
+        let is_held = group.has_disk && !self.queue().pass_disk();
+        shower.finish(&mut group, result);
+        if is_held {
             self.queue().free_disk();
         }
-        shower.finish(&mut group, result);
         shower.retain();
         group.clear();
         group

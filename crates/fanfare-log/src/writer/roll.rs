@@ -19,8 +19,9 @@ use crate::segment::Segment;
 use crate::shared::{Spare, Trouble};
 use crate::storage::Storage;
 
-/// The name of a file that waits to become a segment.
-pub(crate) const SPARE_NAME: &str = "spare";
+/// The names of files that wait to become segments. With one, a file that retention empties would
+/// find the name taken by a new one, made when the last was used up: none would be used again.
+pub(crate) const SPARE_NAMES: [&str; 2] = ["spare", "spare-2"];
 /// Places that are multiples of this belong to different pages.
 const PAGE: u64 = 4096;
 
@@ -84,8 +85,9 @@ impl Writer {
         let made = {
             // Locked until the file has its own name: meanwhile the keeper must not put another one
             // in its place under the name of the spare.
-            let mut spare = self.shared.spare();
-            site.new_segment(spare.take(), (self.next, least))
+            let mut spares = self.shared.spares();
+            let spare = spares.pop();
+            site.new_segment(spare, (self.next, least))
         };
         match made {
             Ok(segment) => {
@@ -135,9 +137,12 @@ impl Site<'_> {
         spare: Option<Spare>,
         (base, least): (Seq, u64),
     ) -> io::Result<Segment> {
-        let spare = match spare.filter(|spare| spare.capacity >= least) {
-            Some(spare) => spare,
-            None => create(self.storage, self.segment_bytes, least)?,
+        let spare = match spare {
+            Some(spare) if spare.capacity >= least => spare,
+            spare => {
+                let name = spare.map_or(SPARE_NAMES[0], |spare| spare.name);
+                create(self.storage, name, (self.segment_bytes, least))?
+            }
         };
         let header = Header {
             base,
@@ -150,18 +155,28 @@ impl Site<'_> {
         page.resize(HEADER_BYTES + HEADER, 0);
         spare.file.write_at(&page, 0)?;
         spare.file.sync()?;
-        self.storage.rename(SPARE_NAME, &file_name(base))?;
+        self.storage.rename(spare.name, &file_name(base))?;
         self.storage.sync_names()?;
         Ok(Segment::active(&header, spare.file, spare.capacity))
     }
 }
 
 /// Creates a file of zeros that can become a segment.
-pub(crate) fn create(storage: &dyn Storage, wanted: u64, least: u64) -> io::Result<Spare> {
+pub(crate) fn create(
+    storage: &dyn Storage,
+    name: &'static str,
+    (wanted, least): (u64, u64),
+) -> io::Result<Spare> {
     let mut capacity = wanted.max(least);
     loop {
-        match storage.create(SPARE_NAME, capacity) {
-            Ok(file) => return Ok(Spare { file, capacity }),
+        match storage.create(name, capacity) {
+            Ok(file) => {
+                return Ok(Spare {
+                    name,
+                    file,
+                    capacity,
+                });
+            }
             Err(error) => {
                 let smaller = capacity / 4;
                 if smaller < SEGMENT_BYTES_MIN.min(wanted) || smaller < least {
