@@ -1,6 +1,5 @@
 //! What waits for the writer: batches and chores, in the order in which they came.
 
-use std::hint::spin_loop;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,13 +11,11 @@ use futures_channel::oneshot;
 use crate::answer::Answer;
 use crate::options::QUEUE_BYTES_MAX;
 
-/// When nobody came for so long, nobody is about to: handing an event in takes less than 1 us.
-const QUIET: Duration = Duration::from_micros(5);
-/// The longest time spent on gathering: half of what the quickest sync takes.
-const GATHER_MAX: Duration = Duration::from_micros(50);
-/// Turns between two looks, some 0.2 us, so that those who come find the lock free.
-const SPINS: usize = 16;
-
+/// How long a group waits at most for those who were in the last one: as long as the quickest sync
+/// takes, so that it costs nobody more than a second sync would.
+const GATHER_MAX: Duration = Duration::from_micros(100);
+/// Each so many groups one waits for more than the last one had, to learn whether there are more.
+const PROBE_EVERY: u32 = 8;
 /// Requests for which the one who stages is woken while the disk is busy: staging them takes some
 /// 20 us, several times what waking costs.
 const STAGE_AT: usize = 64;
@@ -82,6 +79,8 @@ struct Inner {
     wake_at: Option<usize>,
     /// How many requests the last group had.
     before: usize,
+    /// Counts groups.
+    groups: u32,
     is_closed: bool,
 }
 
@@ -131,7 +130,11 @@ impl Queue {
         inner.bytes += bytes;
         inner.requests.push(request);
         let count = inner.requests.len();
-        let is_much = inner.wake_at.take_if(|wake_at| count >= *wake_at).is_some();
+        let is_large = inner.bytes >= ALONGSIDE_BYTES;
+        let is_much = inner
+            .wake_at
+            .take_if(|wake_at| count >= *wake_at || is_large && *wake_at < usize::MAX)
+            .is_some();
         let thread = inner.thread_to_ring();
         drop(inner);
         if is_much {
@@ -177,7 +180,10 @@ impl Queue {
     /// much came it answers `false`, before it has the disk, so that this can be staged.
     pub(crate) fn await_disk(&self, requests: &mut Vec<Request>) -> bool {
         let mut inner = self.lock();
-        while inner.is_disk_busy && inner.requests.len() < STAGE_AT {
+        while inner.is_disk_busy
+            && inner.requests.len() < STAGE_AT
+            && inner.bytes < ALONGSIDE_BYTES
+        {
             inner.wake_at = Some(STAGE_AT);
             inner = wait(&self.disk, inner);
         }
@@ -228,26 +234,27 @@ impl Queue {
         self.ring(thread);
     }
 
-    /// Waits while as many come back as were answered the last time. Publishers that publish again
-    /// as soon as they are answered arrive one by one: a group of only the first of them would have
-    /// all others wait for one more sync. Who is alone waits for nobody.
+    /// Waits until as many are here as were answered the last time. Publishers that publish again as
+    /// soon as they are answered arrive one by one: a group of only the first of them would have all
+    /// others wait for one more sync, and cost as much. Who is alone waits for nobody.
     fn gather<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
-        let begin = Instant::now();
-        let mut grown = begin;
-        let mut seen = inner.requests.len();
-        while seen < inner.before
-            && inner.bytes < ALONGSIDE_BYTES
-            && grown.elapsed() < QUIET
-            && begin.elapsed() < GATHER_MAX
-        {
-            drop(inner);
-            (0..SPINS).for_each(|_| spin_loop());
-            inner = self.lock();
-            if inner.requests.len() > seen {
-                seen = inner.requests.len();
-                grown = Instant::now();
+        inner.groups = inner.groups.wrapping_add(1);
+        let is_probe = inner.groups.is_multiple_of(PROBE_EVERY) && inner.before > 1;
+        let wanted = match is_probe {
+            true => 2 * inner.before,
+            false => inner.before,
+        };
+        let until = Instant::now() + GATHER_MAX;
+        while inner.requests.len() < wanted && inner.bytes < ALONGSIDE_BYTES {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
             }
+            inner.wake_at = Some(wanted);
+            let waited = self.disk.wait_timeout(inner, rest);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        inner.wake_at = None;
         inner
     }
 
