@@ -69,6 +69,8 @@ pub(crate) struct Shard<D: Door> {
     manys: Vec<u32>,
     /// Whether the log had more than one feed takes.
     has_more: bool,
+    /// Whether the log was not looked at in this turn.
+    owes_a_look: bool,
     /// Streams that can go on by themselves.
     ready: VecDeque<Token>,
     /// Requests that may still be taken in this turn.
@@ -151,6 +153,7 @@ impl<D: Door> Shard<D> {
             sweeps: VecDeque::new(),
             manys: Vec::new(),
             has_more: false,
+            owes_a_look: false,
             ready: VecDeque::new(),
             requests_left: 0,
             held: VecDeque::new(),

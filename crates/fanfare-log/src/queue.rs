@@ -180,9 +180,7 @@ impl Queue {
     /// much came it answers `false`, before it has the disk, so that this can be staged.
     pub(crate) fn await_disk(&self, requests: &mut Vec<Request>) -> bool {
         let mut inner = self.lock();
-        while inner.is_disk_busy
-            && inner.requests.len() < STAGE_AT
-            && inner.bytes < ALONGSIDE_BYTES
+        while inner.is_disk_busy && inner.requests.len() < STAGE_AT && inner.bytes < ALONGSIDE_BYTES
         {
             inner.wake_at = Some(STAGE_AT);
             inner = wait(&self.disk, inner);

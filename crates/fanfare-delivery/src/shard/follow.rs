@@ -63,9 +63,10 @@ impl Quantum {
 impl<D: Door> Shard<D> {
     /// Reads on in the log, when everything read before is handed out.
     pub(super) fn follow(&mut self) {
-        let is_handing_out = !self.sweeps.is_empty() || !self.manys.is_empty();
+        // Whoever rang for what cannot be read now will not ring again.
+        self.owes_a_look = !self.sweeps.is_empty() || !self.manys.is_empty();
         let log = self.hub.log();
-        if is_handing_out || (!self.has_more && log.last() == self.position) {
+        if self.owes_a_look || (!self.has_more && log.last() == self.position) {
             return;
         }
         let feed = log.feed(self.position, self.trims_seen, FEED);

@@ -52,6 +52,7 @@ impl<D: Door> Shard<D> {
     /// How long there is nothing to do; asked last, because who rings from here on wakes the shard.
     fn sleep_max(&self) -> Option<Timespec> {
         let is_busy = self.has_more
+            || self.owes_a_look
             || !self.sweeps.is_empty()
             || !self.manys.is_empty()
             || !self.ready.is_empty()

@@ -23,4 +23,5 @@ mod resuming;
 mod slow;
 mod sockets;
 mod storage;
+mod sweeping;
 mod telling;
