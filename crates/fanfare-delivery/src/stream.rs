@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::TcpStream;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_hub::{Admission, Cursor, Event, Seq};
+use fanfare_hub::{Admission, Cursor, Event, Events, Seq};
 
 use crate::framing::{CHUNK_END, push_chunk, push_head};
 use crate::interests::Interest;
@@ -65,6 +64,9 @@ pub(crate) struct Behind {
     pub(crate) wants_tape: bool,
     /// Whether the stream ends when all is sent.
     pub(crate) ends: bool,
+    /// What one read may return is doubled so many times. Each that the socket took makes the next
+    /// one larger, so that a long replay is few reads; who does not keep up is read less for.
+    pub(crate) haste: u32,
 }
 
 /// What was read for a stream and not sent yet.
@@ -78,8 +80,8 @@ pub(crate) enum Unsent {
     Events {
         /// What precedes them in the chunk: its first piece.
         head: Vec<u8>,
-        /// Each of them is a piece; the end of the chunk is the last.
-        events: Vec<Arc<Event>>,
+        /// The pieces in which they lie; the end of the chunk is the last.
+        events: Events,
         next: usize,
         at: usize,
     },
@@ -94,12 +96,10 @@ impl Unsent {
         }
     }
 
-    pub(crate) fn events(events: Vec<Arc<Event>>) -> Self {
+    /// So many bytes of events as one chunk.
+    pub(crate) fn events(events: Events, bytes: usize) -> Self {
         let mut head = Vec::new();
-        push_head(
-            events.iter().map(|event| event.frame.len()).sum(),
-            &mut head,
-        );
+        push_head(bytes, &mut head);
         Self::Events {
             head,
             events,
@@ -171,11 +171,18 @@ impl Unsent {
 }
 
 /// A piece of a chunk of events: its head, the frames, its end.
-fn piece<'a>(head: &'a [u8], events: &'a [Arc<Event>], nth: usize) -> Option<&'a [u8]> {
-    match nth.checked_sub(1) {
-        None => Some(head),
-        Some(nth) if nth == events.len() => Some(CHUNK_END),
-        Some(nth) => events.get(nth).map(|event| &*event.frame),
+fn piece<'a>(head: &'a [u8], events: &'a Events, nth: usize) -> Option<&'a [u8]> {
+    let Some(nth) = nth.checked_sub(1) else {
+        return Some(head);
+    };
+    match events.piece(nth) {
+        Some(frames) => Some(frames),
+        None => {
+            let is_behind_last = nth
+                .checked_sub(1)
+                .is_none_or(|nth| events.piece(nth).is_some());
+            is_behind_last.then_some(CHUNK_END)
+        }
     }
 }
 

@@ -153,10 +153,10 @@ impl EventBody {
     }
 
     fn events(&self, slice: &Slice) -> Bytes {
-        let events = slice.events.iter();
         let piece = match self.form {
-            Form::Sse => join(events.map(|event| &event.frame)),
+            Form::Sse => join(slice.events.pieces()),
             _ => {
+                let events = slice.events.iter();
                 let lines: Vec<_> = events.map(|event| self.app.envelope(event)).collect();
                 join(lines.iter())
             }

@@ -14,6 +14,7 @@
 //! - [`drops`]: remembering what was dropped;
 //! - [`idempotency`]: which requests were stored already;
 //! - [`log`]: the trait that every storage implements, and its errors;
+//! - [`events`]: the events of a slice;
 //! - [`reading`]: taking events out of a log within a budget;
 //! - [`window`]: events in memory, in order, with an index by topic;
 //! - [`memory`]: the log that is nothing but a window;
@@ -26,6 +27,7 @@
 pub mod cursor;
 pub mod drops;
 pub mod event;
+pub mod events;
 pub mod hub;
 pub mod idempotency;
 pub mod limits;
@@ -43,6 +45,7 @@ pub mod window;
 
 pub use cursor::{Cursor, Standing, Step};
 pub use event::{Event, EventType, EventTypeError, NewEvent, Timestamp};
+pub use events::Events;
 pub use hub::{
     Admission, Hub, Joining, Page, Publication, PublishError, SubscribeError, Subscribed,
 };

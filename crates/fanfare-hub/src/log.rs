@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use self::once::{Awaited, Once};
 use crate::event::{Encoded, Event, Kind, Timestamp};
+use crate::events::Events;
 use crate::position::{Epoch, EventId, Seq};
 use crate::subscription::{Gap, GapReason, Selection, Start};
 use crate::topic::TopicName;
@@ -143,7 +144,7 @@ pub struct ReadRequest {
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// Events of the selection, in seq order.
-    pub events: Vec<Arc<Event>>,
+    pub events: Events,
     /// Where the cursor stands now: nothing of the selection lies between the last event and here.
     pub after: Seq,
     /// Trims counted so far. Events trimmed later than this count were still the cursor's to read.

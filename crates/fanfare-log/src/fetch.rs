@@ -7,16 +7,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use fanfare_hub::events::Run;
 use fanfare_hub::log::{Lost, Missing, ReadBudget, ReadRequest, Slice};
 use fanfare_hub::reading::{Room, looks_of_a_turn};
-use fanfare_hub::{Event, Seq, TopicName};
+use fanfare_hub::{Seq, TopicName};
 
 use crate::index::Place;
 use crate::options::{FETCH_SEGMENTS_MAX, FETCH_TIME_MAX};
-use crate::segment::{DamagedEvent, Segment};
+use crate::segment::{DamagedEvent, Gathered, Segment};
 use crate::shared::Shared;
 use crate::shelf::Shelf;
 use crate::view::{Hole, View};
+
+/// Bytes of a small event. Of smaller ones a slice has fewer bytes than it may, which costs less
+/// than to look up in the index what then does not fit.
+const SMALL_BYTES: usize = 256;
 
 /// A topic to be read.
 pub(crate) struct Wanted {
@@ -41,18 +46,17 @@ struct Plan<'a> {
 }
 
 /// Events of one segment that were found in its index, at least one.
-struct Run {
+struct Found {
     segment: Arc<Segment>,
-    places: Vec<Place>,
-    /// The topic of each, as a number in [`Pass::topics`].
-    topics: Vec<usize>,
+    /// Each with its topic, as a number in [`Pass::topics`].
+    places: Vec<(Place, usize)>,
 }
 
 /// What one pass over the indexes came to.
 #[derive(Default)]
 struct Pass {
     /// By segment, in order.
-    found: Vec<Run>,
+    found: Vec<Found>,
     /// The names of the topics of what was found.
     topics: Vec<TopicName>,
     /// Everything of the selection up to here was found.
@@ -69,26 +73,28 @@ pub(crate) fn fetch(shared: &Shared, request: &ReadRequest) -> Slice {
         oldest: plan.oldest(shared, request, request.after),
     });
     let mut after = request.after.max(plan.floor.min(plan.through));
-    let mut events = Vec::new();
-    while events.is_empty() && after < plan.through {
+    let mut events = Run::default();
+    while events.rows.is_empty() && after < plan.through {
         let hole = plan.holes.iter().find(|hole| hole.through > after);
         let limit = hole.map_or(plan.through, |hole| hole.from.previous().min(plan.through));
-        let pass = plan.pass(shared, request, (after, limit));
+        let mut pass = plan.pass(shared, request, (after, limit));
         after = pass.through;
         let lost = read_events(shared, &pass, &mut events);
+        events.topics = std::mem::take(&mut pass.topics);
+        let is_empty = events.rows.is_empty();
         let damaged_through = match (lost, hole) {
-            (Some(seq), _) if events.is_empty() => {
+            (Some(seq), _) if is_empty => {
                 // What was found behind it is still to be read.
                 after = seq;
                 seq
             }
             (Some(_), _) => {
                 // What was read is given first; the next read begins before what is damaged.
-                after = events.last().map_or(after, |event| event.seq);
+                after = events.rows.last().map_or(after, |row| row.seq);
                 break;
             }
-            _ if events.is_empty() && pass.unreadable.is_some() => pass.unreadable.unwrap_or(after),
-            (_, Some(hole)) if events.is_empty() && after >= limit => hole.through,
+            _ if is_empty && pass.unreadable.is_some() => pass.unreadable.unwrap_or(after),
+            (_, Some(hole)) if is_empty && after >= limit => hole.through,
             // A turn that only passed over events of others.
             _ if plan.topics.is_none() => break,
             _ => continue,
@@ -102,7 +108,7 @@ pub(crate) fn fetch(shared: &Shared, request: &ReadRequest) -> Slice {
         break;
     }
     Slice {
-        events,
+        events: events.into(),
         after,
         trims_seen: plan.trims_seen,
         missing,
@@ -146,7 +152,8 @@ impl<'a> Plan<'a> {
         let mut room = Room::new(budget);
         // With many topics each gives a few; what one cuts short ends the pass for all.
         let each_max = match topics.len() {
-            0 | 1 => budget.events.max(1),
+            // As many as fill a slice with the small events that there usually are.
+            0 | 1 => (budget.bytes / SMALL_BYTES).clamp(16, budget.events.max(16)),
             many => (2 * budget.events / many).clamp(16, budget.events.max(16)),
         };
         for segment in self.shelf.after(after) {
@@ -258,13 +265,11 @@ impl Pass {
     fn take(&mut self, segment: &Arc<Segment>, place: Place, topic: usize) {
         match self.found.last_mut() {
             Some(run) if Arc::ptr_eq(&run.segment, segment) => {
-                run.places.push(place);
-                run.topics.push(topic);
+                run.places.push((place, topic));
             }
-            _ => self.found.push(Run {
+            _ => self.found.push(Found {
                 segment: Arc::clone(segment),
-                places: vec![place],
-                topics: vec![topic],
+                places: vec![(place, topic)],
             }),
         }
     }
@@ -272,7 +277,7 @@ impl Pass {
     /// The budget is spent: everything up to the last event found was found.
     fn stop(mut self) -> Self {
         if let Some(run) = self.found.last()
-            && let Some(place) = run.places.last()
+            && let Some((place, _)) = run.places.last()
         {
             self.through = run.segment.seq(place.number);
         }
@@ -301,25 +306,15 @@ fn wanted(view: &View, request: &ReadRequest) -> Option<Vec<Wanted>> {
 }
 
 /// Reads the events that were found, up to the first that is damaged; answers its seq.
-fn read_events(shared: &Shared, pass: &Pass, events: &mut Vec<Arc<Event>>) -> Option<Seq> {
-    for run in &pass.found {
-        let read = run.segment.events(&shared.cache, &run.places, shared.epoch);
-        events.reserve(read.len());
-        for (event, topic) in read.into_iter().zip(&run.topics) {
-            match event {
-                Ok(stored) => events.push(Arc::new(Event {
-                    seq: stored.seq,
-                    time: stored.time,
-                    topic: pass.topics[*topic].clone(),
-                    kind: stored.kind,
-                    frame: stored.frame,
-                })),
-                Err(DamagedEvent { seq }) => {
-                    tracing::error!(seq = seq.0, "an event on disk is damaged");
-                    return Some(seq);
-                }
-            }
-        }
-    }
-    None
+fn read_events(shared: &Shared, pass: &Pass, events: &mut Run) -> Option<Seq> {
+    let mut gathered = Gathered::new(shared.epoch);
+    let damaged = pass.found.iter().find_map(|found| {
+        let (segment, places) = (&found.segment, &found.places);
+        segment.gather(&shared.cache, places, &mut gathered).err()
+    });
+    *events = gathered.finish();
+    damaged.map(|DamagedEvent { seq }| {
+        tracing::error!(seq = seq.0, "an event on disk is damaged");
+        seq
+    })
 }

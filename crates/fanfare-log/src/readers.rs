@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, Thread};
 use std::{io, thread};
 
 use fanfare_hub::log::Pending;
@@ -22,14 +22,14 @@ pub(crate) struct Readers {
 /// Questions that wait. Each wakes one thread and no more: a channel behind a lock would wake a
 /// second one, only to wait in its place.
 #[derive(Default)]
-struct Line {
-    waiting: Mutex<Waiting>,
-    arrived: Condvar,
-}
+struct Line(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// Threads with nothing to do. Who came last is woken first: a replay then goes on with the
+    /// buffers that its last slice used, and not with those of each thread in turn.
+    idle: Vec<Thread>,
     is_closed: bool,
 }
 
@@ -75,7 +75,9 @@ impl Readers {
 impl Drop for Readers {
     fn drop(&mut self) {
         self.line.waiting().is_closed = true;
-        self.line.arrived.notify_all();
+        for thread in &self.threads {
+            thread.thread().unpark();
+        }
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }
@@ -85,7 +87,7 @@ impl Drop for Readers {
 impl Line {
     // Nothing that can panic is done under this lock.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a question in line; gives it back when the line is full.
@@ -95,8 +97,11 @@ impl Line {
             return Some(job);
         }
         waiting.jobs.push_back(job);
+        let idle = waiting.idle.pop();
         drop(waiting);
-        self.arrived.notify_one();
+        if let Some(thread) = idle {
+            thread.unpark();
+        }
         None
     }
 
@@ -110,10 +115,13 @@ impl Line {
             if waiting.is_closed {
                 return None;
             }
-            waiting = self
-                .arrived
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+            let me = thread::current();
+            waiting.idle.push(me.clone());
+            drop(waiting);
+            thread::park();
+            waiting = self.waiting();
+            // A thread may wake by itself, and is then not idle any more.
+            waiting.idle.retain(|idle| idle.id() != me.id());
         }
     }
 

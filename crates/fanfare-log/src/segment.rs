@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use fanfare_hub::{Epoch, Seq, Timestamp};
 
-pub(crate) use self::events::{DamagedEvent, StoredEvent};
+pub(crate) use self::events::{DamagedEvent, Gathered};
 use crate::cache::{Cache, Source};
 use crate::header::Header;
 use crate::index::{

@@ -177,7 +177,8 @@ impl Drop for OnClose {
 
 impl EventStream {
     fn take_in(&mut self, slice: Slice) {
-        self.unread = slice.events.into_iter();
+        let events = slice.events.to_vec();
+        self.unread = events.into_iter();
     }
 
     fn event(&self, event: &fanfare_hub::Event) -> Event {

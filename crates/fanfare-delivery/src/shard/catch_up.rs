@@ -3,6 +3,7 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use fanfare_hub::{ReadBudget, Standing, Step};
 
 use super::{Connection, Phase, Shard};
@@ -15,6 +16,9 @@ use crate::table::Token;
 
 /// Bytes that one stream is sent in one turn, so that a long replay starves nobody.
 const TURN_BYTES_MAX: usize = 256 << 10;
+
+/// How often what one read may return is doubled, for who keeps up: as much as is sent in one turn.
+const HASTE_MAX: u32 = 2;
 
 /// How it goes on with a stream.
 enum Next {
@@ -51,6 +55,7 @@ impl<D: Door> Shard<D> {
             match moved {
                 Moved::Blocked => {
                     behind.is_blocked = true;
+                    behind.haste = 0;
                     return;
                 }
                 Moved::Bytes(_) if !behind.ends => {}
@@ -155,10 +160,7 @@ impl<D: Door> Shard<D> {
     fn read_on(&mut self, token: Token) -> Next {
         let waker = self.calls.waker(token);
         let limits = self.hub.limits();
-        let budget = ReadBudget {
-            bytes: limits.turn_bytes_max,
-            events: limits.turn_events_max,
-        };
+        let (bytes_max, events_max) = (limits.turn_bytes_max, limits.turn_events_max);
         let (door, phase, position) =
             (std::sync::Arc::clone(&self.door), self.phase, self.position);
         let Some(stream) = self.stream_mut(token) else {
@@ -171,17 +173,23 @@ impl<D: Door> Shard<D> {
             cursor,
             unsent,
             ends,
+            haste,
             ..
         } = &mut **behind;
         let Some(mut reader) = cursor.take() else {
             return Next::Wait;
         };
+        let budget = ReadBudget {
+            bytes: bytes_max << *haste,
+            events: events_max << *haste,
+        };
         match reader.poll_step(&mut Context::from_waker(&waker), budget) {
             Poll::Ready(Step::Gap(gap)) => *unsent = Unsent::Bytes(chunk(&door.gap(&gap))),
             Poll::Ready(Step::Events(slice)) => {
-                let bytes = slice.events.iter().map(|event| event.frame.len() as u64);
-                door.delivered(slice.events.len() as u64, bytes.sum());
-                *unsent = Unsent::events(slice.events);
+                let bytes = slice.events.pieces().map(Bytes::len).sum();
+                door.delivered(slice.events.len() as u64, bytes as u64);
+                *unsent = Unsent::events(slice.events, bytes);
+                *haste = HASTE_MAX.min(*haste + 1);
             }
             Poll::Ready(Step::Over) => {
                 *unsent = Unsent::Bytes(LAST_CHUNK.into());

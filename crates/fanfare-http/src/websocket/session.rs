@@ -138,7 +138,7 @@ impl Session {
         match step {
             Step::Events(slice) => {
                 let mut bytes = 0;
-                for event in &slice.events {
+                for event in slice.events.iter() {
                     let line = self.app.envelope(event);
                     bytes += line.len();
                     socket.feed(text(&line)).await?;

@@ -39,7 +39,7 @@ impl Window {
         };
         let has_more = stopped_at.is_some();
         Slice {
-            events: taken.events,
+            events: taken.events.into(),
             after: stopped_at.unwrap_or_else(|| self.last.max(after)),
             trims_seen: self.drops.count(),
             missing: self

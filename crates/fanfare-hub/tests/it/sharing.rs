@@ -9,7 +9,7 @@ use crate::fixture::{hub, hub_of, open, publish, resume, step};
 
 fn events(cursor: &mut Cursor) -> Vec<Arc<Event>> {
     match step(cursor) {
-        Some(Step::Events(slice)) => slice.events,
+        Some(Step::Events(slice)) => slice.events.to_vec(),
         other => panic!("expected events, got {other:?}"),
     }
 }

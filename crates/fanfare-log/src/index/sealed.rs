@@ -30,6 +30,8 @@ pub(crate) struct SealedIndex {
     pub(super) fences: Vec<Fence>,
     /// The first topic of every [`ROWS_A_FENCE`] rows.
     pub(super) topics: Vec<u32>,
+    /// Where their postings begin.
+    pub(super) firsts: Vec<u32>,
     members: Members,
 }
 
@@ -152,6 +154,10 @@ impl SealedIndex {
                 .step_by(ROWS_A_FENCE)
                 .map(|row| row.topic)
                 .collect(),
+            firsts: layout::parse_all::<Row>(rows)
+                .step_by(ROWS_A_FENCE)
+                .map(|row| row.first)
+                .collect(),
             members: Members::of(&topics),
         };
         Some((index, summary))
@@ -174,7 +180,8 @@ impl SealedIndex {
             Members::Bits(_, bits) => bits.capacity() * 8,
             Members::Sorted(topics) => topics.capacity() * 4,
         };
-        let numbers = self.checks.capacity() + self.topics.capacity();
+        let fences = self.topics.capacity() + self.firsts.capacity();
+        let numbers = self.checks.capacity() + fences;
         self.fences.capacity() * size_of::<Fence>() + numbers * 4 + members
     }
 }

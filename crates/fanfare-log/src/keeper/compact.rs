@@ -8,6 +8,7 @@
 use std::io;
 use std::sync::Arc;
 
+use fanfare_hub::events::Row;
 use fanfare_hub::{Seq, TopicName};
 
 use super::Keeper;
@@ -15,7 +16,7 @@ use crate::header::{HEADER_BYTES, Header, file_name};
 use crate::index::{ENTRY_BYTES, Entry, KEY_BYTES, TOPIC_BYTES, TRAILER_BYTES};
 use crate::options::COMPACT_SHARE;
 use crate::record::{Encoder, HEADER, Holds, Opening};
-use crate::segment::{Segment, StoredEvent};
+use crate::segment::{Gathered, Segment};
 use crate::view::View;
 
 /// Where the new file is written before it takes a segment's name.
@@ -119,15 +120,20 @@ impl Keeper {
                 let Some(newest) = some.last() else { break };
                 after = segment.seq(newest.number);
                 let kept = self.kept(segment, &some);
-                let places: Vec<_> = kept.iter().map(|(entry, _)| entry.place()).collect();
-                let events = segment.events(&self.shared.cache, &places, self.shared.epoch);
-                for ((entry, topic), event) in kept.iter().zip(events) {
-                    // What is damaged stays where it is: it may be readable another time.
-                    let event =
-                        event.map_err(|_damaged| io::Error::other("an event is damaged"))?;
-                    let at = put(&mut buf, first.salt, topic, &event);
+                let places: Vec<_> = kept.iter().map(|(entry, _)| (entry.place(), 0)).collect();
+                let mut events = Gathered::new(self.shared.epoch);
+                // What is damaged stays where it is: it may be readable another time.
+                segment
+                    .gather(&self.shared.cache, &places, &mut events)
+                    .map_err(|_damaged| io::Error::other("an event is damaged"))?;
+                let events = events.finish();
+                let mut start = 0;
+                for ((entry, topic), row) in kept.iter().zip(&events.rows) {
+                    let frame = events.frames.get(start..row.end).unwrap_or_default();
+                    start = row.end;
+                    let at = put(&mut buf, first.salt, (topic, row, frame));
                     entries.push(Entry {
-                        number: u32::try_from(event.seq.0 - first.base.0)
+                        number: u32::try_from(row.seq.0 - first.base.0)
                             .map_err(io::Error::other)?,
                         offset: u32::try_from(at).map_err(io::Error::other)?,
                         ..*entry
@@ -152,18 +158,19 @@ impl Keeper {
 }
 
 /// Writes one event as a record of its own; answers where its header lies.
-fn put(buf: &mut Vec<u8>, salt: u32, topic: &TopicName, event: &StoredEvent) -> usize {
+fn put(buf: &mut Vec<u8>, salt: u32, event: (&TopicName, &Row, &[u8])) -> usize {
+    let (topic, row, frame) = event;
     let opening = Opening {
         holds: Holds::Events,
-        seq: event.seq,
+        seq: row.seq,
         // All of it was durable long ago; a record says less than its own seq.
-        durable: event.seq.previous(),
+        durable: row.seq.previous(),
         events: 1,
         topic,
         key: None,
     };
     let mut encoder = Encoder::begin(buf, salt, &opening);
-    let at = encoder.event(event.kind, event.time, &event.frame);
+    let at = encoder.event(row.kind, row.time, frame);
     encoder.finish();
     at
 }

@@ -1,32 +1,30 @@
-//! Reading events from their places: neighbours together, each one verified, and frames without a
-//! copy where that keeps little else in memory.
+//! Reading events from their places: neighbours together, each one verified, and their frames one
+//! behind the other, as who sends them wants them.
 
-use std::ops::Range;
+use std::cell::RefCell;
+use std::io;
 
-use bytes::{Bytes, BytesMut};
-use fanfare_hub::event::Kind;
-use fanfare_hub::{Epoch, Seq, Timestamp};
+use bytes::Bytes;
+use fanfare_hub::events::{Row, Run};
+use fanfare_hub::{Epoch, Seq};
 
 use super::{Known, Segment};
 use crate::cache::{BLOCK_BYTES, Cache, Source, gather, in_block};
 use crate::index::Place;
 use crate::record::{self, EVENT_HEADER};
 
-/// Places whose blocks are read together. As much as one read of the disk gives.
+/// Places that are read together. As much as one read of the disk gives.
 const RUN_BYTES_MAX: u64 = 256 << 10;
-/// Smaller frames are copied: one that is shared keeps its whole block in memory, which is then at
-/// most eight times as much.
-const SHARED_BYTES_MIN: usize = 2 << 10;
+/// Longer runs that are mostly events of the reader pass the cache by: a replay would only push out
+/// what others read, and the system has in memory what one of the same topic read before.
+const CACHED_BYTES_MAX: u64 = 32 << 10;
 /// What stands before the epoch in every frame.
 const ID_FIELD: &[u8] = b"id: ";
 
-/// An event as it was stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StoredEvent {
-    pub(crate) seq: Seq,
-    pub(crate) kind: Kind,
-    pub(crate) time: Timestamp,
-    pub(crate) frame: Bytes,
+thread_local! {
+    /// What was read past the cache, until the frames are copied out of it. Kept, because memory
+    /// that is given back and asked for again is zeroed each time. [`RUN_BYTES_MAX`] at most.
+    static PASSING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What stands in the place of an event is not that event, or cannot be read.
@@ -35,58 +33,65 @@ pub(crate) struct DamagedEvent {
     pub(crate) seq: Seq,
 }
 
-/// An event whose frame may still be part of the copies.
-struct Read {
-    seq: Seq,
-    kind: Kind,
-    time: Timestamp,
-    frame: Frame,
-}
-
-enum Frame {
-    Shared(Bytes),
-    Copied(Range<usize>),
-}
-
-/// Events that were read so far.
-struct Reading<'a> {
-    segment: &'a Segment,
-    /// The epoch that the frames have to show, when it is not the one they were written with.
-    epoch: Option<Epoch>,
-    /// Frames that were copied, one after the other: one allocation for all.
-    copies: BytesMut,
+/// Events that were read so far, perhaps of several segments.
+pub(crate) struct Gathered {
+    /// The epoch that frames have to show.
+    epoch_now: Epoch,
+    rows: Vec<Row>,
+    frames: Vec<u8>,
     /// One event that spans blocks.
     spanning: Vec<u8>,
-    read: Vec<Result<Read, DamagedEvent>>,
+}
+
+impl Gathered {
+    /// None yet; the ids will be those of an epoch.
+    pub(crate) fn new(epoch_now: Epoch) -> Self {
+        Self {
+            epoch_now,
+            rows: Vec::new(),
+            frames: Vec::new(),
+            spanning: Vec::new(),
+        }
+    }
+
+    /// All that were read; who gathered them knows the topics.
+    pub(crate) fn finish(self) -> Run {
+        Run {
+            rows: self.rows,
+            topics: Vec::new(),
+            frames: self.frames.into(),
+        }
+    }
 }
 
 impl Segment {
-    /// The events at these places, with the ids of the present epoch.
-    pub(crate) fn events(
+    /// Reads the events at these places, each with the number of its topic, up to the first that is
+    /// damaged.
+    pub(crate) fn gather(
         &self,
         cache: &Cache,
-        places: &[Place],
-        epoch_now: Epoch,
-    ) -> Vec<Result<StoredEvent, DamagedEvent>> {
+        places: &[(Place, usize)],
+        into: &mut Gathered,
+    ) -> Result<(), DamagedEvent> {
         let stable = match self.known() {
             Known::Active(_) => None,
             Known::Sealed(_) => Some(self.capacity),
         };
         let source = self.source(stable.unwrap_or_else(|| self.written()));
-        let mut reading = Reading {
+        into.rows.reserve(places.len());
+        let mut gathering = Gathering {
             segment: self,
-            epoch: (epoch_now != self.epoch).then_some(epoch_now),
-            copies: BytesMut::new(),
-            spanning: Vec::new(),
-            read: Vec::with_capacity(places.len()),
+            cache,
+            source,
+            into,
         };
         let mut rest = places;
         while !rest.is_empty() {
             let (run, later) = rest.split_at(run_of(rest));
-            reading.run(cache, source, run);
+            gathering.run(run)?;
             rest = later;
         }
-        reading.finish()
+        Ok(())
     }
 }
 
@@ -96,13 +101,13 @@ fn end(place: &Place) -> u64 {
 }
 
 /// How many of the places, at least one, lie near enough to each other to be read together.
-fn run_of(places: &[Place]) -> usize {
-    let Some(first) = places.first() else {
+fn run_of(places: &[(Place, usize)]) -> usize {
+    let Some((first, _)) = places.first() else {
         return 0;
     };
     let start = u64::from(first.offset);
     let mut so_far = end(first);
-    let near = places.iter().skip(1).take_while(|place| {
+    let near = places.iter().skip(1).take_while(|(place, _)| {
         let is_near = u64::from(place.offset) >= start
             && u64::from(place.offset) <= so_far.saturating_add(BLOCK_BYTES)
             && end(place) <= start + RUN_BYTES_MAX;
@@ -112,97 +117,135 @@ fn run_of(places: &[Place]) -> usize {
     1 + near.count()
 }
 
-impl Reading<'_> {
-    fn run(&mut self, cache: &Cache, source: Source<'_>, run: &[Place]) {
-        let start = run.first().map_or(0, |place| u64::from(place.offset));
-        let stop = run.iter().map(end).max().unwrap_or(start);
-        let len = usize::try_from(stop - start).unwrap_or(usize::MAX);
-        match cache.blocks(source, start, len) {
-            Ok(blocks) => {
-                let first = start / BLOCK_BYTES;
-                for place in run {
-                    let skip = u64::from(place.offset) / BLOCK_BYTES - first;
-                    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-                    let event = self.event(blocks.get(skip..).unwrap_or_default(), place);
-                    self.read.push(event);
-                }
-            }
+/// Events on their way from one segment.
+struct Gathering<'a> {
+    segment: &'a Segment,
+    cache: &'a Cache,
+    source: Source<'a>,
+    into: &'a mut Gathered,
+}
+
+impl Gathering<'_> {
+    fn run(&mut self, run: &[(Place, usize)]) -> Result<(), DamagedEvent> {
+        let start = run.first().map_or(0, |(place, _)| u64::from(place.offset));
+        let stop = run.iter().map(|(place, _)| end(place)).max();
+        let len = stop.unwrap_or(start) - start;
+        let wanted = run.iter().map(|(place, _)| u64::from(place.len));
+        let wanted: u64 = wanted.sum();
+        // What is damaged may claim to be of any length; nothing is allocated for that.
+        let room = wanted.min(RUN_BYTES_MAX);
+        let room = usize::try_from(room).unwrap_or_default();
+        self.into.frames.reserve(room);
+        let is_replay = len > CACHED_BYTES_MAX && len <= RUN_BYTES_MAX && 2 * wanted >= len;
+        let read = match is_replay {
+            true => self.pass_by(run, (start, len)),
+            false => self.through_cache(run, (start, len)),
+        };
+        match read {
+            Ok(read) => read,
             // One bad sector costs no more than the events in it.
             Err(_) if run.len() > 1 => {
-                for place in run {
-                    self.run(cache, source, std::slice::from_ref(place));
-                }
+                let mut each = run.iter().map(std::slice::from_ref);
+                each.try_for_each(|place| self.run(place))
             }
             Err(error) => {
                 tracing::warn!(%error, base = self.segment.base.0, "an event cannot be read");
-                let damaged = run.iter().map(|place| {
-                    let seq = self.segment.seq(place.number);
-                    Err(DamagedEvent { seq })
-                });
-                self.read.extend(damaged);
+                let damaged = run.first().map(|(place, _)| self.damaged(place));
+                damaged.map_or(Ok(()), Err)
             }
         }
     }
 
-    /// The event that begins in the first of the blocks.
-    fn event(&mut self, blocks: &[Bytes], place: &Place) -> Result<Read, DamagedEvent> {
-        let seq = self.segment.seq(place.number);
-        self.parse(blocks, place, seq).ok_or(DamagedEvent { seq })
-    }
-
-    fn parse(&mut self, blocks: &[Bytes], place: &Place, seq: Seq) -> Option<Read> {
-        let start = in_block(u64::from(place.offset));
-        let len = EVENT_HEADER.checked_add(place.len as usize)?;
-        let block = blocks.first()?;
-        let inside = start..start.checked_add(len)?;
-        let whole = block.get(inside);
-        let bytes = match whole {
-            Some(bytes) => bytes,
-            None => {
-                self.spanning.clear();
-                gather(blocks, start, len, &mut self.spanning)?;
-                &self.spanning
+    /// Reads a run as a whole.
+    fn pass_by(
+        &mut self,
+        run: &[(Place, usize)],
+        (start, len): (u64, u64),
+    ) -> io::Result<Result<(), DamagedEvent>> {
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        PASSING.with_borrow_mut(|passing| {
+            if passing.len() < len {
+                passing.resize(len, 0);
             }
-        };
-        let event = record::parse_event(bytes, seq, self.segment.salt)?;
-        let frame = bytes.get(event.frame.clone())?;
-        if frame.len() != place.len as usize {
-            return None;
-        }
-        let is_shared = whole.is_some() && self.epoch.is_none() && frame.len() >= SHARED_BYTES_MIN;
-        let frame = if is_shared {
-            Frame::Shared(block.slice_ref(frame))
-        } else {
-            let at = self.copies.len();
-            self.copies.extend_from_slice(frame);
-            let copy = self.copies.get_mut(at..)?;
-            if let Some(epoch) = self.epoch {
-                rewrite_id(copy, epoch)?;
-            }
-            Frame::Copied(at..self.copies.len())
-        };
-        Some(Read {
-            seq,
-            kind: event.kind,
-            time: event.time,
-            frame,
+            let bytes = passing.get_mut(..len).unwrap_or_default();
+            self.source.file.read_at(bytes, start)?;
+            Ok(run.iter().try_for_each(|(place, topic)| {
+                let skip = usize::try_from(u64::from(place.offset) - start).unwrap_or(usize::MAX);
+                let event = bytes.get(skip..).unwrap_or_default();
+                self.take(event, place, *topic)
+            }))
         })
     }
 
-    fn finish(self) -> Vec<Result<StoredEvent, DamagedEvent>> {
-        let copies = self.copies.freeze();
-        let read = self.read.into_iter().map(|read| {
-            read.map(|read| StoredEvent {
-                seq: read.seq,
-                kind: read.kind,
-                time: read.time,
-                frame: match read.frame {
-                    Frame::Shared(frame) => frame,
-                    Frame::Copied(range) => copies.slice(range),
-                },
-            })
+    /// Reads a run through the cache.
+    fn through_cache(
+        &mut self,
+        run: &[(Place, usize)],
+        (start, len): (u64, u64),
+    ) -> io::Result<Result<(), DamagedEvent>> {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let blocks = self.cache.blocks(self.source, start, len)?;
+        let first = start / BLOCK_BYTES;
+        Ok(run.iter().try_for_each(|(place, topic)| {
+            let skip = u64::from(place.offset) / BLOCK_BYTES - first;
+            let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+            self.take_spread(blocks.get(skip..).unwrap_or_default(), place, *topic)
+        }))
+    }
+
+    /// Takes the event that begins in the first of the blocks.
+    fn take_spread(
+        &mut self,
+        blocks: &[Bytes],
+        place: &Place,
+        topic: usize,
+    ) -> Result<(), DamagedEvent> {
+        let start = in_block(u64::from(place.offset));
+        let len = EVENT_HEADER.saturating_add(place.len as usize);
+        let inside = start..start.saturating_add(len);
+        if let Some(bytes) = blocks.first().and_then(|block| block.get(inside)) {
+            return self.take(bytes, place, topic);
+        }
+        let mut spanning = std::mem::take(&mut self.into.spanning);
+        spanning.clear();
+        let taken = match gather(blocks, start, len, &mut spanning) {
+            Some(()) => self.take(&spanning, place, topic),
+            None => Err(self.damaged(place)),
+        };
+        self.into.spanning = spanning;
+        taken
+    }
+
+    /// Takes the event that the bytes begin with.
+    fn take(&mut self, bytes: &[u8], place: &Place, topic: usize) -> Result<(), DamagedEvent> {
+        let seq = self.segment.seq(place.number);
+        let event = record::parse_event(bytes, seq, self.segment.salt);
+        let event = event.filter(|event| event.frame.len() == place.len as usize);
+        let taken = event.and_then(|event| {
+            let frames = &mut self.into.frames;
+            let at = frames.len();
+            frames.extend_from_slice(bytes.get(event.frame.clone())?);
+            if self.into.epoch_now != self.segment.epoch
+                && rewrite_id(frames.get_mut(at..)?, self.into.epoch_now).is_none()
+            {
+                frames.truncate(at);
+                return None;
+            }
+            self.into.rows.push(Row {
+                seq,
+                time: event.time,
+                kind: event.kind,
+                topic,
+                end: frames.len(),
+            });
+            Some(())
         });
-        read.collect()
+        taken.ok_or_else(|| self.damaged(place))
+    }
+
+    fn damaged(&self, place: &Place) -> DamagedEvent {
+        let seq = self.segment.seq(place.number);
+        DamagedEvent { seq }
     }
 }
 

@@ -36,7 +36,7 @@ impl View {
         };
         let has_more = stopped_at.is_some();
         Some(Slice {
-            events: taken.events,
+            events: taken.events.into(),
             after: stopped_at.unwrap_or_else(|| self.last.max(after)),
             trims_seen: self.drops.count(),
             missing: None,

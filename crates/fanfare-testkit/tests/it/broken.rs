@@ -192,19 +192,21 @@ impl Log for BrokenLog {
 
     fn read(&self, request: &ReadRequest) -> Reading {
         let mut slice = self.slice(request);
+        let mut events = slice.events.to_vec();
         match self.fault {
-            Fault::Skips if slice.events.len() > 1 && self.strikes_now() => {
-                slice.events.remove(0);
+            Fault::Skips if events.len() > 1 && self.strikes_now() => {
+                events.remove(0);
             }
-            Fault::Repeats if !slice.events.is_empty() && self.strikes_now() => {
-                slice.events.extend(slice.events.last().cloned());
+            Fault::Repeats if !events.is_empty() && self.strikes_now() => {
+                events.extend(events.last().cloned());
             }
             Fault::TakesBack if !self.is_armed.load(Ordering::Relaxed) => {
                 let doomed = self.doomed.lock().unwrap();
-                slice.events.retain(|event| !doomed.contains(&event.seq));
+                events.retain(|event| !doomed.contains(&event.seq));
             }
             _ => {}
         }
+        slice.events = events.into();
         Reading::Ready(slice)
     }
 

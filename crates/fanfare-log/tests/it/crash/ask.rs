@@ -75,7 +75,7 @@ pub(crate) fn read_from(
             return Err(format!("after {} is missing: {missing:?}", request.after.0));
         }
         let is_end = slice.events.is_empty() && !slice.has_more;
-        for event in &slice.events {
+        for event in slice.events.iter() {
             let newest = events.last().map_or(request.after, |event| event.seq);
             if event.seq <= newest {
                 return Err(format!("{} comes after {}", event.seq.0, newest.0));
