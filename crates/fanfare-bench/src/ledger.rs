@@ -7,6 +7,8 @@
 //! connection at a time keeps its order whoever looks: those numbers have to rise in the order that
 //! was fixed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::mark::Mark;
 
 /// The place of an event that nobody has seen.
@@ -15,7 +17,8 @@ const UNSEEN: u32 = u32::MAX;
 const ANYWHERE: u32 = u32::MAX;
 
 /// What went wrong, over all subscribers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// Events that subscribers received, each time.
     pub deliveries: u64,

@@ -7,16 +7,18 @@
 //! [`usage`] reads what the server's processes cost meanwhile. Inside, `stream` takes the framing
 //! of a response away, `mark` finds the events, and `ledger` knows which should come next.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod answer;
 mod check;
 mod clock;
 pub mod cores;
+pub mod descriptors;
 mod ledger;
 mod load;
 mod mark;
 mod publisher;
+mod refusal;
 pub mod scenario;
 pub mod stats;
 mod stream;
@@ -26,6 +28,7 @@ pub mod usage;
 
 pub use check::{Board, Follower};
 pub use ledger::Tally;
-pub use load::{Load, Pace, Start};
+pub use load::{Load, Pace, Progress, Start, Watch};
+pub use refusal::{Refusal, Role};
 pub use stats::Latencies;
 pub use target::{PAYLOAD_BYTES_MIN, Publish, Subscribe, Target};

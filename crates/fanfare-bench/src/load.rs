@@ -3,6 +3,7 @@
 mod ids;
 mod open;
 mod settle;
+mod watch;
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -17,9 +18,12 @@ use rustix::net::{self, RecvFlags};
 use self::ids::Ids;
 pub(crate) use self::open::Opening;
 pub(crate) use self::settle::Moment;
+use self::watch::Watcher;
+pub use self::watch::{Progress, Watch};
 use crate::clock::{Clock, nanoseconds};
 use crate::ledger::{Ledger, Tally};
 use crate::publisher::{InFlight, Outcome, Publisher};
+use crate::refusal::Refusal;
 use crate::stats::Latencies;
 use crate::stream::Arrival;
 use crate::subscriber::{Phase, Subscriber};
@@ -95,11 +99,12 @@ pub struct Load {
     /// Events that the server has acknowledged.
     stored: u64,
     refused: u64,
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
     hung_up: u64,
     /// Fresh subscribers connect and do not ask yet.
     is_silent: bool,
     ids: Option<Ids>,
+    watcher: Watcher,
 }
 
 impl Load {
@@ -148,6 +153,7 @@ impl Load {
             hung_up: 0,
             is_silent: false,
             ids: None,
+            watcher: Watcher::default(),
             form,
             publishers_max: publishers,
             target,
@@ -214,7 +220,8 @@ impl Load {
     /// Serves what is ready and what is due, and waits for it until then at most.
     pub(crate) fn turn(&mut self, until_ns: u64) -> Result<()> {
         let now = self.now_ns();
-        let mut wake = until_ns;
+        self.tell(now);
+        let mut wake = until_ns.min(self.watcher.due_ns);
         if let Pace::Rate(per_s) = self.pace {
             while self.next_due_ns <= now as f64
                 && let Some(publisher) = self.idle.pop()
@@ -278,9 +285,9 @@ impl Load {
                     self.answers.record(waited, 1);
                 }
             }
-            Outcome::Refused(text) => {
+            Outcome::Refused(refusal) => {
                 self.refused += 1;
-                self.refusal.get_or_insert(text);
+                self.refusal.get_or_insert(refusal);
             }
         }
         match self.pace {

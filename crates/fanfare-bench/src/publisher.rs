@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags};
 
 use crate::answer::Answer;
+use crate::refusal::{Refusal, Role};
 use crate::subscriber::reset;
 use crate::target::Form;
 
@@ -33,7 +34,7 @@ pub(crate) enum Outcome {
     /// The server has the event.
     Stored(InFlight),
     /// The server does not want the event, and says this.
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// One publisher.
@@ -120,7 +121,7 @@ impl Publisher {
         }
         Ok(match answer.status {
             200..300 => Outcome::Stored(event),
-            _ => Outcome::Refused(String::from_utf8_lossy(bytes).trim().to_owned()),
+            status => Outcome::Refused(Refusal::new(Role::Publisher, status, bytes)),
         })
     }
 }

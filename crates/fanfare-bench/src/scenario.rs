@@ -8,9 +8,12 @@ mod readers;
 use std::time::Duration;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::Tally;
 use crate::load::{Load, Moment};
+use crate::refusal::Refusal;
+use crate::stats::Percentiles;
 use crate::target::Target;
 use crate::usage;
 
@@ -36,43 +39,63 @@ pub struct Setting {
 }
 
 /// What was measured. A field is there when the measurement has it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Figures {
-    /// Deliveries to subscribers each second.
-    pub deliveries_per_s: Option<f64>,
-    /// Events that the server acknowledged each second.
-    pub events_per_s: Option<f64>,
-    /// CPU time of the server for each delivery, in microseconds.
-    pub cpu_us: Option<f64>,
-    /// Cores that the server kept busy.
-    pub server_cores: Option<f64>,
-    /// Cores that the load kept busy; near 1, the load is what limits.
-    pub load_cores: Option<f64>,
-    /// Milliseconds from when an event was due to when a subscriber had it: half of all, 99 %,
-    /// 99.9 %, the longest.
-    pub latency_ms: Option<[f64; 4]>,
-    /// Milliseconds from when an event was due to when it was acknowledged, likewise.
-    pub answer_ms: Option<[f64; 4]>,
-    /// Memory of the server at the end, in bytes.
-    pub memory_bytes: Option<f64>,
-    /// CPU time of the server for each event that it acknowledged, in microseconds.
-    pub event_cpu_us: Option<f64>,
-    /// Subscribers accepted each second.
-    pub connects_per_s: Option<f64>,
-    /// Memory of the server for one idle subscriber, in bytes.
-    pub bytes_per_subscriber: Option<f64>,
-    /// Memory of the server for one reader that does not read, in bytes.
-    pub bytes_per_stalled: Option<f64>,
-    /// Milliseconds that 99 % of deliveries did not exceed before others stalled.
-    pub alone_p99_ms: Option<f64>,
-    /// Seconds from a cut until all subscribers were accepted again.
-    pub accepted_s: Option<f64>,
-    /// Seconds from a cut until all subscribers had all but the last quarter of a second.
-    pub live_s: Option<f64>,
-    /// Events of history received each second.
-    pub replayed_per_s: Option<f64>,
+    /// Seconds that were counted.
+    pub counted_s: f64,
     /// Deliveries that were counted.
     pub deliveries: u64,
+    /// Events that were acknowledged meanwhile.
+    pub events: u64,
+    /// Deliveries to subscribers each second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries_per_s: Option<f64>,
+    /// Events that the server acknowledged each second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events_per_s: Option<f64>,
+    /// CPU time of the server for each delivery, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_us: Option<f64>,
+    /// Cores that the server kept busy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_cores: Option<f64>,
+    /// Cores that the load kept busy; near 1, the load is what limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_cores: Option<f64>,
+    /// From when an event was due to when a subscriber had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<Percentiles>,
+    /// From when an event was due to when it was acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_ms: Option<Percentiles>,
+    /// Memory of the server at the end, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<f64>,
+    /// CPU time of the server for each event that it acknowledged, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_cpu_us: Option<f64>,
+    /// Subscribers accepted each second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connects_per_s: Option<f64>,
+    /// Memory of the server for one idle subscriber, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_subscriber: Option<f64>,
+    /// Memory of the server for one reader that does not read, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_stalled: Option<f64>,
+    /// Milliseconds that 99 % of deliveries did not exceed before others stalled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone_p99_ms: Option<f64>,
+    /// Seconds from a cut until all subscribers were accepted again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_s: Option<f64>,
+    /// Seconds from a cut until all subscribers had all but the last quarter of a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_s: Option<f64>,
+    /// Events of history received each second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed_per_s: Option<f64>,
     /// What went wrong.
     pub tally: Tally,
     /// Deliveries that did not come at all.
@@ -80,7 +103,8 @@ pub struct Figures {
     /// Events that the server did not take.
     pub refused: u64,
     /// What it said to the first of them.
-    pub refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// Subscribers that the server hung up on.
     pub hung_up: u64,
 }
@@ -100,9 +124,6 @@ impl Figures {
         self.tally.is_clean() && [self.missing, self.refused, self.hung_up] == [0; 3]
     }
 }
-
-/// The shares whose latency is told.
-const SHARES: [f64; 4] = [0.5, 0.99, 0.999, 1.0];
 
 /// What is counted, from its beginning to its end.
 struct Window {
@@ -127,6 +148,7 @@ impl Window {
         let end = load.moment();
         let span = Duration::from_nanos(end.at_ns - self.begin.at_ns).as_secs_f64();
         let deliveries = end.deliveries - self.begin.deliveries;
+        let events = end.stored - self.begin.stored;
         let server = usage::cpu(&setting.pids)?.saturating_sub(self.server);
         let own = usage::own_cpu()?.saturating_sub(self.load);
         let has_pids = !setting.pids.is_empty();
@@ -137,8 +159,6 @@ impl Window {
         };
         let missing = load.settle()?;
         let (latencies, answers) = load.latencies();
-        let told =
-            |it: &crate::Latencies| (it.count() > 0).then(|| SHARES.map(|share| it.ms(share)));
         let (refused, refusal) = load.refused();
         let per = |count: u64| {
             server
@@ -146,20 +166,22 @@ impl Window {
                 .map(|it| it * 1e6 / count as f64)
         };
         Ok(Figures {
+            counted_s: span,
+            deliveries,
+            events,
             deliveries_per_s: Some(deliveries as f64 / span),
-            events_per_s: Some((end.stored - self.begin.stored) as f64 / span),
+            events_per_s: Some(events as f64 / span),
             cpu_us: per(deliveries),
-            event_cpu_us: per(end.stored - self.begin.stored),
+            event_cpu_us: per(events),
             server_cores: server.map(|server| server / span),
             load_cores: Some(own.as_secs_f64() / span),
-            latency_ms: told(latencies),
-            answer_ms: told(answers),
+            latency_ms: latencies.percentiles(),
+            answer_ms: answers.percentiles(),
             memory_bytes,
-            deliveries,
             tally: load.tally(),
             missing,
             refused,
-            refusal: refusal.map(str::to_owned),
+            refusal: refusal.cloned(),
             hung_up: load.hung_up(),
             ..Figures::default()
         })

@@ -1,6 +1,7 @@
 //! Medians with their spread, latencies with their percentiles, and how numbers are written.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// The median of several runs and the range they lay in.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,21 @@ impl Spread {
             high: at(last),
         }
     }
+}
+
+/// Milliseconds that a share of all latencies did not exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Half of all.
+    pub p50: f64,
+    /// 90 %.
+    pub p90: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// 99.9 %.
+    pub p999: f64,
+    /// The longest.
+    pub max: f64,
 }
 
 /// The longest that is told apart; what takes longer counts as this.
@@ -66,13 +82,17 @@ impl Latencies {
         self.ns.len()
     }
 
-    /// The latency in milliseconds that a share of all does not exceed.
+    /// What shares of all do not exceed; `None` when there are none.
     #[must_use]
-    pub fn ms(&self, share: f64) -> f64 {
-        match self.ns.is_empty() {
-            true => f64::NAN,
-            false => self.ns.value_at_quantile(share) as f64 / 1e6,
-        }
+    pub fn percentiles(&self) -> Option<Percentiles> {
+        let ms = |share| self.ns.value_at_quantile(share) as f64 / 1e6;
+        (!self.ns.is_empty()).then(|| Percentiles {
+            p50: ms(0.5),
+            p90: ms(0.9),
+            p99: ms(0.99),
+            p999: ms(0.999),
+            max: ms(1.0),
+        })
     }
 }
 
@@ -106,9 +126,11 @@ mod tests {
     fn percentiles_are_exact_to_a_thousandth() {
         let mut latencies = Latencies::default();
         (1..=1_000).for_each(|ms| latencies.record(ms * 1_000_000, 1));
-        for (share, ms) in [(0.5, 500.0), (0.99, 990.0), (1.0, 1_000.0)] {
-            assert!((latencies.ms(share) / ms - 1.0).abs() < 0.001);
+        let seen = latencies.percentiles().unwrap();
+        for (seen, ms) in [(seen.p50, 500.0), (seen.p99, 990.0), (seen.max, 1_000.0)] {
+            assert!((seen / ms - 1.0).abs() < 0.001);
         }
+        assert_eq!(Latencies::default().percentiles(), None);
     }
 
     #[test]

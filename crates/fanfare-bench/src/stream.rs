@@ -4,13 +4,12 @@ use anyhow::{Result, bail};
 use memchr::memmem;
 
 use crate::mark::{Mark, Scan};
+use crate::refusal::{Refusal, Role};
 
 /// The end of a head.
 pub(crate) const HEAD_END: &[u8] = b"\r\n\r\n";
 /// No head of a server is nearly so large.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// As much of a refusal as tells what it is.
-const REFUSAL_BYTES_MAX: usize = 600;
 
 /// How far a response is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +144,12 @@ fn open(bytes: &[u8], end: usize) -> Result<Framing> {
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
     let mut lines = head.lines();
     let status = lines.next().unwrap_or_default();
-    if status.split(' ').nth(1) != Some("200") {
-        let shown = &bytes[..bytes.len().min(REFUSAL_BYTES_MAX)];
-        let shown = String::from_utf8_lossy(shown);
-        bail!("the server refused a subscriber:\n{}", shown.trim());
+    let status = status.split(' ').nth(1).and_then(|it| it.parse().ok());
+    let Some(status) = status else {
+        bail!("what answers a subscriber does not speak HTTP/1.1");
+    };
+    if status != 200 {
+        return Err(Refusal::new(Role::Subscriber, status, bytes).into());
     }
     let is_chunked = lines.any(|line| {
         let field = line.split_once(':');
@@ -202,6 +203,8 @@ mod tests {
     fn a_refusal_says_what_the_server_said() {
         let text = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nfull";
         let error = Stream::new().take(text, |_| {}).unwrap_err();
-        assert!(error.to_string().contains("503") && error.to_string().contains("full"));
+        let refusal: &Refusal = error.downcast_ref().unwrap();
+        assert_eq!((refusal.of, refusal.status), (Role::Subscriber, 503));
+        assert!(refusal.answer.ends_with("full"));
     }
 }

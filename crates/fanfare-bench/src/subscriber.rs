@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
 
@@ -91,6 +91,9 @@ pub(crate) fn connect(
     }
     match net::connect(&socket, &to) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(Errno::ADDRNOTAVAIL) => bail!(
+            "no port is free for a connection to {to}: widen net.ipv4.ip_local_port_range, or open fewer subscribers"
+        ),
         Err(error) => Err(error).with_context(|| format!("cannot connect to {to}")),
     }
 }

@@ -1,13 +1,15 @@
-//! The `fanfare` binary: runs a hub, publishes to one, subscribes to one.
+//! The `fanfare` binary: runs a hub, publishes to one, subscribes to one, puts a load on one.
 
+#[cfg(target_os = "linux")]
+mod bench;
 mod dev;
+mod logging;
 mod options;
 mod publish;
 mod serve;
 mod subscribe;
 mod tls;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
   fanfare dev                        a hub with its playground, on this machine only
   fanfare sub chat                   follow a topic
   fanfare pub chat 'Hello, world'    publish to it
+  fanfare bench                      what it can take; also other servers
 Each command has its own --help with examples."
 )]
 struct Cli {
@@ -52,6 +55,8 @@ enum Command {
     Serve(serve::Serve),
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
+    #[cfg(target_os = "linux")]
+    Bench(bench::Bench),
 }
 
 /// How long a hub that has stopped waits for its last tasks, with which its log closes. What the
@@ -60,14 +65,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A log in a file is read by programs, which take escape sequences for text.
-    let has_colours = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(&cli.log))
-        .with_writer(std::io::stderr)
-        .with_ansi(has_colours)
-        .init();
+    logging::start(&cli.log);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
@@ -75,7 +73,7 @@ fn main() -> ExitCode {
     let wait = match cli.command {
         Command::Dev(_) | Command::Serve(_) => CLOSE_WAIT,
         // A read of standard input cannot be interrupted; the process does not wait for it.
-        Command::Pub(_) | Command::Sub(_) => Duration::ZERO,
+        _ => Duration::ZERO,
     };
     let result = runtime.block_on(async {
         match cli.command {
@@ -83,6 +81,8 @@ fn main() -> ExitCode {
             Command::Serve(serve) => serve.run().await,
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
+            #[cfg(target_os = "linux")]
+            Command::Bench(bench) => bench.run(),
         }
     });
     runtime.shutdown_timeout(wait);

@@ -68,7 +68,7 @@ impl Load {
             }
             if now > seen_ns + nanoseconds(SILENCE_MAX) {
                 bail!(
-                    "the server accepted {seen} subscribers and none of the next {} within {SILENCE_MAX:?}{}",
+                    "the server accepted {seen} subscribers and none of the next {} within {SILENCE_MAX:?}{}: raise its limits of connections and of open files, or open fewer",
                     goal - seen,
                     match self.hung_up {
                         0 => String::new(),

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::{Load, Pace, SILENCE_MAX};
 use crate::clock::nanoseconds;
 use crate::ledger::Tally;
+use crate::refusal::Refusal;
 use crate::stats::Latencies;
 use crate::subscriber::{Phase, Subscriber};
 
@@ -41,15 +42,15 @@ impl Load {
         let until = self.now_ns() + nanoseconds(GREETINGS_WAIT);
         let is_waiting = |it: &Subscriber| it.phase == Phase::Open && !it.is_stalled && !it.is_live;
         while self.subscribers.iter().any(is_waiting) {
+            if let Some(refusal) = self.refusal.take() {
+                return Err(refusal.into());
+            }
             let now = self.now_ns();
             if now > until {
                 let missing = self.subscribers.iter().filter(|it| is_waiting(it)).count();
-                match &self.refusal {
-                    Some(refusal) => bail!("the server refused to publish:\n{refusal}"),
-                    None => bail!(
-                        "{missing} subscribers received none of the events published for {GREETINGS_WAIT:?}: does the path that is subscribed to belong to the topic that is published to?"
-                    ),
-                }
+                bail!(
+                    "{missing} subscribers received none of the events published for {GREETINGS_WAIT:?}: does the path that is subscribed to belong to the topic that is published to?"
+                );
             }
             self.turn(now + nanoseconds(LOOK))?;
         }
@@ -65,8 +66,8 @@ impl Load {
         let in_flight = self.publishers.len() as u64;
         self.set_pace(Pace::InFlight)?;
         while self.stored + in_flight < goal {
-            if let Some(refusal) = &self.refusal {
-                bail!("the server refused to publish:\n{refusal}");
+            if let Some(refusal) = self.refusal.take() {
+                return Err(refusal.into());
             }
             let before = self.stored;
             self.turn(self.now_ns() + nanoseconds(SILENCE_MAX))?;
@@ -146,8 +147,8 @@ impl Load {
     }
 
     /// Events that the server did not take, and what it said first.
-    pub(crate) fn refused(&self) -> (u64, Option<&str>) {
-        (self.refused, self.refusal.as_deref())
+    pub(crate) fn refused(&self) -> (u64, Option<&Refusal>) {
+        (self.refused, self.refusal.as_ref())
     }
 
     /// Subscribers that the server hung up on.

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::{Figures, Setting, Window};
-use crate::load::{Load, Opening, Pace, Start};
+use crate::load::{Load, Opening, Pace, Start, Watch};
 
 /// How much is published.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,12 +48,22 @@ impl FanOut {
     ///
     /// The server cannot be reached, or refuses subscribers.
     pub fn run(&self, setting: &Setting) -> Result<Figures> {
+        self.run_watched(setting, None)
+    }
+
+    /// Runs it, and tells meanwhile how far it is.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached, or refuses subscribers.
+    pub fn run_watched(&self, setting: &Setting, watch: Option<Watch>) -> Result<Figures> {
         let mut load = Load::new(
             setting.target.clone(),
             self.topics,
             self.publishing.publishers(),
             setting.payload_bytes,
         )?;
+        load.watch(watch);
         load.open(Opening {
             subscribers: self.subscribers,
             in_flight: setting.connecting,

@@ -106,7 +106,7 @@ impl Stall {
         load.settle()?;
         let mut figures = self.measure(&mut load, setting)?;
         let after = usage::memory(&setting.pids)?;
-        figures.alone_p99_ms = alone.latency_ms.map(|it| it[1]);
+        figures.alone_p99_ms = alone.latency_ms.map(|it| it.p99);
         let grown = after.saturating_sub(before) as f64;
         figures.bytes_per_stalled = Some(grown / self.stalled as f64);
         // Readers that do not read may be hung up on; that is no fault.

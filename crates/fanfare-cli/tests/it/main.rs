@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod bench;
 mod discretion;
 mod durable;
 mod folder;

@@ -191,6 +191,11 @@ impl HubProgram {
         self.url.strip_prefix("http://").unwrap()
     }
 
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.child.id()
+    }
+
     /// Ends the process as this signal does, and answers what starts a new hub on the same port.
     pub(crate) fn stop(self, signal: &str) -> impl FnOnce() -> Self {
         let address = self.address().to_owned();
