@@ -3,13 +3,15 @@
 use clap::ValueEnum;
 use fanfare_bench::scenario::{Connects, FanOut, Idle, Publishing, Replay, Stall, Storm};
 use fanfare_bench::stats::thousands;
+use serde::{Deserialize, Serialize};
 
 use crate::Cli;
 use crate::peers::Peer;
 use crate::streams::Streams;
 
 /// One kind of measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scenario {
     /// One topic, as many events as the server takes
     Saturation,
@@ -33,6 +35,15 @@ pub enum Scenario {
     Replay,
     /// TLS and HTTP/2
     Streams,
+}
+
+impl Scenario {
+    /// What it is about, as the command line explains it.
+    pub fn about(self) -> String {
+        let value = self.to_possible_value();
+        let help = value.as_ref().and_then(|value| value.get_help());
+        help.map(ToString::to_string).unwrap_or_default()
+    }
 }
 
 /// What is done with a server.
@@ -111,7 +122,7 @@ impl Cell {
         }
     }
 
-    fn subscribers(&self) -> usize {
+    pub fn subscribers(&self) -> usize {
         match self.work {
             Work::FanOut(it) => it.subscribers,
             Work::Topics(subscribers, _) => subscribers,
@@ -195,7 +206,8 @@ fn is_quick(cell: &Cell) -> bool {
     }
 }
 
-fn all() -> Vec<Cell> {
+/// All cells, in the order of the report.
+pub fn all() -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut add = |scenario, work, payload_bytes| {
         cells.push(Cell {

@@ -9,13 +9,14 @@ use crate::table::{Of, columns};
 pub struct Verdict {
     /// What is compared with what.
     pub text: String,
-    pub reached: f64,
+    /// `None` when it was not measured.
+    pub seen: Option<f64>,
     pub demanded: String,
-    pub is_passed: bool,
+    pub is_reached: bool,
 }
 
-const P50: Of = |run| run.figures.latency_ms.map(|it| it[0]);
-const P99: Of = |run| run.figures.latency_ms.map(|it| it[1]);
+const P50: Of = |run| run.figures.latency_ms.map(|it| it.p50);
+const P99: Of = |run| run.figures.latency_ms.map(|it| it.p99);
 /// The durable log may add so much to the time until an event is received.
 const DURABLE_MS_MAX: f64 = 2.0;
 const IDLE_BYTES_MAX: f64 = 400.0;
@@ -41,10 +42,10 @@ pub fn verdicts(cell: &Cell, rows: &[Row]) -> Vec<Verdict> {
         }
         Scenario::Large => list.at_least(rate, 0.8, Peer::CursorFloor),
         Scenario::Fixed => {
-            list.at_most(main, "CPU", 1.15, Peer::OneSendFloor);
-            list.at_most(P99, "p99", 1.25, Peer::OneSendFloor);
+            list.at_most(main, "CPU", (1.15, Peer::OneSendFloor));
+            list.at_most(P99, "p99", (1.25, Peer::OneSendFloor));
             for peer in [Peer::Axum, Peer::Nchan, Peer::Pushpin, Peer::Express] {
-                list.at_most(main, "CPU", 1.0, peer);
+                list.at_most(main, "CPU", (1.0, peer));
             }
             let p50 = |peer| list.median(peer, P50);
             let added = p50(Peer::FanfareDisk).zip(p50(Peer::Fanfare));
@@ -54,19 +55,20 @@ pub fn verdicts(cell: &Cell, rows: &[Row]) -> Vec<Verdict> {
         Scenario::Durable => {
             let of = |peer| list.median(peer, rate);
             let kept = of(Peer::FanfareDisk).zip(of(Peer::Fanfare));
-            if let Some((disk, memory)) = kept {
-                list.push(
-                    "deliveries/s of the memory log".to_owned(),
-                    disk / memory,
-                    0.8,
-                    true,
-                );
-            }
+            list.push(Demand {
+                text: "times the deliveries/s of the memory log".to_owned(),
+                seen: kept.map(|(disk, memory)| disk / memory),
+                bound: Bound::AtLeast(0.8),
+            });
         }
         Scenario::Topics => {
             let ratio: Of = |run| run.topics_cpu_us.map(|[own, shared]| own / shared);
             let reached = list.median(Peer::Fanfare, ratio);
-            list.bound("of a delivery of one topic, in CPU", reached, TOPICS_MAX);
+            list.bound(
+                "times the CPU of a delivery of one topic",
+                reached,
+                TOPICS_MAX,
+            );
         }
         Scenario::Idle => {
             let reached = list.median(Peer::Fanfare, main);
@@ -79,17 +81,30 @@ pub fn verdicts(cell: &Cell, rows: &[Row]) -> Vec<Verdict> {
         }
         Scenario::Stall => {
             let ratio: Of = |run| {
-                let after = run.figures.latency_ms?[1];
+                let after = run.figures.latency_ms?.p99;
                 Some(after / run.figures.alone_p99_ms?)
             };
             let reached = list.median(Peer::Fanfare, ratio);
-            list.bound("of the p99 before", reached, STALL_MAX);
+            list.bound("times the p99 before", reached, STALL_MAX);
         }
         Scenario::Replay => list.at_least(main, 0.7, Peer::CursorFloor),
         Scenario::Streams => list.at_least(rate, 2.0, Peer::Axum),
     }
     list.nothing_wrong();
     list.verdicts
+}
+
+/// What is demanded of one number.
+struct Demand {
+    text: String,
+    seen: Option<f64>,
+    bound: Bound,
+}
+
+#[derive(Clone, Copy)]
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
 }
 
 struct List<'a> {
@@ -107,38 +122,48 @@ impl List<'_> {
         median.is_finite().then_some(median)
     }
 
+    fn ratio(&self, of: Of, other: Peer) -> Option<f64> {
+        Some(self.median(Peer::Fanfare, of)? / self.median(other, of)?)
+    }
+
     fn at_least(&mut self, of: Of, ratio: f64, other: Peer) {
-        let both = self.median(Peer::Fanfare, of).zip(self.median(other, of));
-        if let Some((ours, theirs)) = both {
-            self.push(format!("of {}", other.name()), ours / theirs, ratio, true);
-        }
+        self.push(Demand {
+            text: format!("times {}", other.name()),
+            seen: self.ratio(of, other),
+            bound: Bound::AtLeast(ratio),
+        });
     }
 
-    fn at_most(&mut self, of: Of, what: &str, ratio: f64, other: Peer) {
-        let both = self.median(Peer::Fanfare, of).zip(self.median(other, of));
-        if let Some((ours, theirs)) = both {
-            let text = format!("{what} of {}", other.name());
-            self.push(text, ours / theirs, ratio, false);
-        }
+    fn at_most(&mut self, of: Of, what: &str, (ratio, other): (f64, Peer)) {
+        self.push(Demand {
+            text: format!("times the {what} of {}", other.name()),
+            seen: self.ratio(of, other),
+            bound: Bound::AtMost(ratio),
+        });
     }
 
-    fn bound(&mut self, text: &str, reached: Option<f64>, most: f64) {
-        if let Some(reached) = reached {
-            self.push(text.to_owned(), reached, most, false);
-        }
+    fn bound(&mut self, text: &str, seen: Option<f64>, most: f64) {
+        self.push(Demand {
+            text: text.to_owned(),
+            seen,
+            bound: Bound::AtMost(most),
+        });
     }
 
-    fn push(&mut self, text: String, reached: f64, demanded: f64, is_least: bool) {
-        let word = if is_least { "at least" } else { "at most" };
+    fn push(&mut self, demand: Demand) {
+        let Demand { text, seen, bound } = demand;
+        let is_reached = |seen: f64| match bound {
+            Bound::AtLeast(least) => seen >= least,
+            Bound::AtMost(most) => seen <= most,
+        };
         self.verdicts.push(Verdict {
             text,
-            reached,
-            demanded: format!("{word} {demanded}"),
-            is_passed: if is_least {
-                reached >= demanded
-            } else {
-                reached <= demanded
+            seen,
+            demanded: match bound {
+                Bound::AtLeast(least) => format!("at least {least}"),
+                Bound::AtMost(most) => format!("at most {most}"),
             },
+            is_reached: seen.is_some_and(is_reached),
         });
     }
 
@@ -146,13 +171,13 @@ impl List<'_> {
     fn nothing_wrong(&mut self) {
         for peer in [Peer::Fanfare, Peer::FanfareDisk] {
             let Some(row) = self.row(peer) else { continue };
-            let (is_passed, runs) = (row.is_clean(), row.runs.len());
+            let (is_reached, runs) = (row.is_clean(), row.runs.len());
             let clean = row.runs.iter().filter(|run| run.figures.is_clean()).count();
             self.verdicts.push(Verdict {
                 text: format!("runs of {} without a fault", peer.name()),
-                reached: clean as f64,
+                seen: Some(clean as f64),
                 demanded: format!("all {runs}"),
-                is_passed,
+                is_reached,
             });
         }
     }

@@ -4,21 +4,29 @@ mod cells;
 mod checks;
 mod measure;
 mod nchan;
+mod origin;
 mod peers;
+mod plots;
 mod pushpin;
+mod readme;
+mod report;
 mod servers;
+mod store;
 mod streams;
 mod table;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
 use crate::cells::Scenario;
 use crate::measure::Plan;
+use crate::origin::Configuration;
 use crate::peers::Peer;
 use crate::servers::Place;
+use crate::store::{Store, StoredCell};
 
 /// Measures how fast events are delivered, beside the floor and other servers.
 #[derive(Parser)]
@@ -50,6 +58,13 @@ pub struct Cli {
     /// Let servers and load share all cores
     #[arg(long)]
     unpinned: bool,
+    /// Write the report and its plots again from what was measured before
+    #[arg(long)]
+    report_only: bool,
+    /// Where the report goes [default: docs/results for cells that are measured as planned, which
+    /// take the place of the same ones there; bench/delivery/target/trial, begun anew, for anything less]
+    #[arg(long, value_name = "FOLDER")]
+    report: Option<PathBuf>,
     /// The program
     #[arg(long, default_value = "target/release/fanfare")]
     fanfare: PathBuf,
@@ -64,8 +79,41 @@ pub struct Cli {
     dir: PathBuf,
 }
 
+/// Where the report of everything is, with the README that shows its plot.
+const RESULTS: &str = "docs/results";
+const README: &str = "README.md";
+/// Where the report of a trial is.
+const TRIAL: &str = "bench/delivery/target/trial";
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    let default = if cli.is_trial() { TRIAL } else { RESULTS };
+    let folder = cli.report.clone().unwrap_or_else(|| default.into());
+    fs::create_dir_all(folder.join("delivery"))?;
+    let runs = folder.join("delivery/runs.json");
+    let mut store = match cli.is_trial() && cli.report.is_none() && !cli.report_only {
+        true => Store::default(),
+        false => Store::open(&runs)?,
+    };
+    if cli.report_only {
+        ensure!(
+            !store.cells.is_empty(),
+            "nothing was measured yet: there is no {}",
+            runs.display()
+        );
+    } else {
+        measure(&cli, &mut store, &runs)?;
+    }
+    report::write(&folder, &store)?;
+    println!("\n{}", folder.join("delivery.md").display());
+    if folder == Path::new(RESULTS) {
+        readme::write(Path::new(README), &store)?;
+    }
+    Ok(())
+}
+
+/// Measures what was asked for, and keeps each cell once it is there.
+fn measure(cli: &Cli, store: &mut Store, runs: &Path) -> Result<()> {
     let mut programs = std::env::current_exe()?;
     programs.pop();
     let place = Place {
@@ -76,15 +124,15 @@ fn main() -> Result<()> {
         sources: "bench/delivery".into(),
         dir: cli.dir.clone(),
     };
-    let plan = Plan::of(&cli);
-    let asked = chosen_peers(&cli)?;
+    let plan = Plan::of(cli);
+    let asked = chosen_peers(cli)?;
     if asked
         .as_ref()
         .is_none_or(|peers| peers.contains(&Peer::Express))
     {
         peers::install_express(&place)?;
     }
-    for cell in cells::chosen(&cli) {
+    for cell in cells::chosen(cli) {
         let mut peers = cell.peers(cli.quick);
         if let Some(asked) = &asked {
             peers = asked.clone();
@@ -92,15 +140,30 @@ fn main() -> Result<()> {
         let rows = measure::measure(&cell, &peers, &plan, &place);
         table::print(&cell, &rows);
         for verdict in checks::verdicts(&cell, &rows) {
-            let mark = if verdict.is_passed { "ok  " } else { "MISS" };
-            let (text, reached) = (&verdict.text, verdict.reached);
-            println!("    {mark} {reached:.2} {text} ({})", verdict.demanded);
+            let Some(seen) = verdict.seen else { continue };
+            let mark = if verdict.is_reached { "ok  " } else { "MISS" };
+            println!(
+                "    {mark} {seen:.2} {} ({})",
+                verdict.text, verdict.demanded
+            );
         }
+        for peer in peers {
+            let configuration = Configuration::of(peer, &place);
+            store.servers.insert(peer.word().to_owned(), configuration);
+        }
+        store.put(StoredCell::new(&cell, &plan, rows));
+        store.save(runs)?;
     }
     Ok(())
 }
 
 impl Cli {
+    /// Whether it measures less than the report is made of.
+    fn is_trial(&self) -> bool {
+        let is_cut = self.rounds.is_some() || self.seconds.is_some();
+        self.quick || self.unpinned || is_cut || !self.peers.is_empty()
+    }
+
     /// Whether cells are chosen by their numbers.
     fn has_numbers(&self) -> bool {
         [&self.subscribers, &self.in_flight, &self.bytes]

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use fanfare_bench::cores::{self, Cores};
 use fanfare_bench::scenario::{FanOut, Figures, Publishing, Setting};
 use fanfare_bench::stats::Spread;
+use serde::{Deserialize, Serialize};
 
 use crate::Cli;
 use crate::cells::{Cell, Work};
@@ -49,19 +50,22 @@ impl Plan {
 }
 
 /// One run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Run {
     pub figures: Figures,
     /// Of topics of one's own: CPU time of a delivery beyond that of the publish, in microseconds,
     /// and of a delivery of one topic that all share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics_cpu_us: Option<[f64; 2]>,
 }
 
 /// One server in one cell.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     pub peer: Peer,
     pub runs: Vec<Run>,
     /// Why it could not be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 

@@ -8,13 +8,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use fanfare_bench::cores::Cores;
 use fanfare_bench::{Publish, Subscribe, Target};
+use serde::{Deserialize, Serialize};
 
 use crate::servers::{Place, Server, spawn_talking};
 use crate::streams::{Certificate, certificate};
 use crate::{nchan, pushpin};
 
 /// One server, in one configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Peer {
     CursorFloor,
     OneSendFloor,

@@ -145,14 +145,14 @@ impl Streams {
         }
         let shared = shared.borrow();
         let deliveries = after.0 - before.0;
-        let latencies = shared.board.latencies();
         Ok(Figures {
+            counted_s: span,
             deliveries_per_s: Some(deliveries as f64 / span),
             events_per_s: Some((after.1 - before.1) as f64 / span),
             cpu_us: Some(server * 1e6 / deliveries as f64),
             server_cores: Some(server / span),
             load_cores: Some(own / span),
-            latency_ms: Some([0.5, 0.99, 0.999, 1.0].map(|share| latencies.ms(share))),
+            latency_ms: shared.board.latencies().percentiles(),
             memory_bytes: Some(memory as f64),
             deliveries,
             tally: shared.board.tally(),

@@ -15,6 +15,16 @@ pub struct Column {
     write: fn(f64) -> String,
 }
 
+impl Column {
+    /// A figure as it is written; a dash when there is none.
+    pub fn text(&self, value: f64) -> String {
+        match value.is_finite() {
+            true => (self.write)(value),
+            false => "-".to_owned(),
+        }
+    }
+}
+
 const RATE: Column = Column {
     title: "deliveries/s",
     of: |run| run.figures.deliveries_per_s,
@@ -35,12 +45,12 @@ const CPU: Column = Column {
 };
 const P50: Column = Column {
     title: "p50 ms",
-    of: |run| run.figures.latency_ms.map(|it| it[0]),
+    of: |run| run.figures.latency_ms.map(|it| it.p50),
     write: |value| format!("{value:.1}"),
 };
 const P99: Column = Column {
     title: "p99 ms",
-    of: |run| run.figures.latency_ms.map(|it| it[1]),
+    of: |run| run.figures.latency_ms.map(|it| it.p99),
     write: |value| format!("{value:.1}"),
 };
 const SERVER: Column = Column {
@@ -130,13 +140,10 @@ pub fn texts(cell: &Cell, row: &Row) -> Vec<String> {
     }
     for (place, column) in columns(cell.scenario).iter().enumerate() {
         let spread = row.spread(column.of);
-        let write = |value: f64| match value.is_finite() {
-            true => (column.write)(value),
-            false => "-".to_owned(),
-        };
-        texts.push(write(spread.median));
+        texts.push(column.text(spread.median));
         if place == 0 {
-            texts.push(format!("{}-{}", write(spread.low), write(spread.high)));
+            let (low, high) = (column.text(spread.low), column.text(spread.high));
+            texts.push(format!("{low}-{high}"));
         }
     }
     texts.push(wrong(row));
