@@ -152,6 +152,10 @@ impl Cell {
             Scenario::Saturation if is_quick && self.in_flight() == Some(32) => {
                 vec![CursorFloor, Fanfare]
             }
+            // Others take minutes to deliver what is in flight.
+            Scenario::Saturation if is_quick && self.subscribers() == 10_000 => {
+                vec![CursorFloor, Fanfare, Axum, Nchan]
+            }
             Scenario::Saturation => {
                 vec![
                     CursorFloor,

@@ -62,7 +62,8 @@ pub struct Cli {
     #[arg(long)]
     report_only: bool,
     /// Where the report goes [default: docs/results for cells that are measured as planned, which
-    /// take the place of the same ones there; bench/delivery/target/trial, begun anew, for anything less]
+    /// take the place of the same ones there; for anything less bench/delivery/target/trial, which
+    /// is begun anew]
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
     /// The program
@@ -87,6 +88,7 @@ const TRIAL: &str = "bench/delivery/target/trial";
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    servers::end_on_signal()?;
     let default = if cli.is_trial() { TRIAL } else { RESULTS };
     let folder = cli.report.clone().unwrap_or_else(|| default.into());
     fs::create_dir_all(folder.join("delivery"))?;

@@ -50,11 +50,7 @@ fn deliveries(measured: &Measured, folder: &Path) -> Result<Option<Plot>> {
     let rate: Of = |run| run.figures.deliveries_per_s;
     let mut lines: Vec<Line> = Vec::new();
     for (cell, stored) in &cells {
-        for row in stored
-            .rows
-            .iter()
-            .filter(|row| row.spread(rate).median > 0.0)
-        {
+        for row in stored.rows.iter().filter(|row| row.spread(rate).low > 0.0) {
             let point = Point {
                 x: cell.subscribers() as f64,
                 y: row.spread(rate),
@@ -111,7 +107,7 @@ fn latency(measured: &Measured, folder: &Path) -> Result<Option<Plot>> {
             x: place as f64,
             y: row.spread(|run| run.figures.latency_ms.map(of)),
         });
-        let points: Vec<_> = points.filter(|point| point.y.median > 0.0).collect();
+        let points: Vec<_> = points.filter(|point| point.y.low > 0.0).collect();
         (!points.is_empty()).then_some(Line {
             peer: row.peer,
             points,
@@ -190,11 +186,12 @@ fn bars(measured: &Measured, scenario: Scenario, (of, text): (Of, fn(f64) -> Str
     bars.collect()
 }
 
-/// A tick of a logarithmic axis.
+/// A tick of a logarithmic axis: 1, 2 or 5 times a power of ten.
 fn short(value: f64) -> String {
     match value {
-        _ if value >= 1e6 => format!("{} M", value / 1e6),
-        _ if value >= 1e3 => format!("{} k", value / 1e3),
-        _ => format!("{value}"),
+        _ if value >= 1e6 => format!("{:.0} M", value / 1e6),
+        _ if value >= 1e3 => format!("{:.0} k", value / 1e3),
+        _ if value >= 1.0 => format!("{value:.0}"),
+        _ => format!("{value:.3}").trim_end_matches('0').to_owned(),
     }
 }

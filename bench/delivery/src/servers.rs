@@ -20,6 +20,35 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// How often a start and an end are looked at.
 pub const POLL: Duration = Duration::from_millis(10);
 
+/// Ends what is running when this process is told to end. Servers are in groups of their own, so
+/// that no signal from a terminal reaches them.
+pub fn end_on_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+    let [mut interrupt, mut terminate] = {
+        let _guard = runtime.enter();
+        kinds.map(signal)
+    };
+    thread::spawn(move || {
+        runtime.block_on(async {
+            let (Ok(interrupt), Ok(terminate)) = (&mut interrupt, &mut terminate) else {
+                return;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            let family = usage::family(&[std::process::id()]).unwrap_or_default();
+            end(family.get(1..).unwrap_or_default());
+            std::process::exit(130);
+        });
+    });
+    Ok(())
+}
+
 /// Where programs and files are.
 #[derive(Clone, Debug)]
 pub struct Place {

@@ -196,6 +196,7 @@ pub fn wrong(row: &Row) -> String {
     add("out of order", |run| run.figures.tally.out_of_order);
     add("foreign", |run| run.figures.tally.foreign);
     add("missing", |run| run.figures.missing);
+    add("still on their way", |run| run.figures.late);
     add("refused", |run| run.figures.refused);
     add("hung up", |run| run.figures.hung_up);
     text.join(", ")

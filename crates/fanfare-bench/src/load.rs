@@ -17,7 +17,7 @@ use rustix::net::{self, RecvFlags};
 
 use self::ids::Ids;
 pub(crate) use self::open::Opening;
-pub(crate) use self::settle::Moment;
+pub(crate) use self::settle::{Moment, Rest};
 use self::watch::Watcher;
 pub use self::watch::{Progress, Watch};
 use crate::clock::{Clock, nanoseconds};

@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Tally;
-use crate::load::{Load, Moment};
+use crate::load::{Load, Moment, Rest};
 use crate::refusal::Refusal;
 use crate::stats::Percentiles;
 use crate::target::Target;
@@ -100,6 +100,8 @@ pub struct Figures {
     pub tally: Tally,
     /// Deliveries that did not come at all.
     pub missing: u64,
+    /// Deliveries that were still on their way when the wait for them ended.
+    pub late: u64,
     /// Events that the server did not take.
     pub refused: u64,
     /// What it said to the first of them.
@@ -157,7 +159,11 @@ impl Window {
             true => Some(usage::memory(&setting.pids)? as f64),
             false => None,
         };
-        let missing = load.settle()?;
+        let (missing, late) = match load.settle()? {
+            Rest::Nothing => (0, 0),
+            Rest::Missing(missing) => (missing, 0),
+            Rest::Late(late) => (0, late),
+        };
         let (latencies, answers) = load.latencies();
         let (refused, refusal) = load.refused();
         let per = |count: u64| {
@@ -180,6 +186,7 @@ impl Window {
             memory_bytes,
             tally: load.tally(),
             missing,
+            late,
             refused,
             refusal: refusal.cloned(),
             hung_up: load.hung_up(),

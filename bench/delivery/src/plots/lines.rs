@@ -49,6 +49,9 @@ const NAMES: u32 = 160;
 /// Two names below each other.
 const NAME_HEIGHT: i32 = 17;
 
+/// Beyond three powers of ten, these alone are ticks enough.
+const FEW_TICKS_FROM: f64 = 1_000.0;
+
 /// Saves plots of one kind below each other; none leaves no file.
 pub fn save(plots: &[Lines], path: &Path) -> Result<()> {
     if plots.is_empty() {
@@ -64,8 +67,8 @@ pub fn save(plots: &[Lines], path: &Path) -> Result<()> {
 
 impl Lines {
     fn draw(&self, area: &Area) -> Result<()> {
-        let (low, high) = self.decades();
-        let decades = (low..=high).map(|it| 10f64.powi(it)).collect();
+        let side = self.ticks();
+        let (low, high) = (side[0], side[side.len() - 1]);
         // The library takes ticks of our choice on a logarithmic axis alone; places that rise by
         // one are powers of ten there.
         let place = |x: f64| if self.x.is_log { x } else { 10f64.powf(x) };
@@ -75,7 +78,7 @@ impl Lines {
         let margin = (last / first).powf(0.03).max(1.03);
         let log = |from: f64, to: f64| LogCoord::from((from..to).log_scale());
         let x = log(first / margin, last * margin).with_key_points(ticks);
-        let y = log(10f64.powi(low), 10f64.powi(high)).with_key_points(decades);
+        let y = log(low, high).with_key_points(side);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, bold(TITLE, INK))
             .margin(14)
@@ -153,13 +156,21 @@ impl Lines {
         Ok(())
     }
 
-    /// The powers of ten around everything.
-    fn decades(&self) -> (i32, i32) {
+    /// Ticks of the axis at the side, from below everything to above it.
+    fn ticks(&self) -> Vec<f64> {
         let points = self.lines.iter().flat_map(|line| &line.points);
         let (low, high) = points.fold((f64::MAX, f64::MIN_POSITIVE), |(low, high), point| {
             (low.min(point.y.low), high.max(point.y.high))
         });
-        let (low, high) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-        (low, high.max(low + 1))
+        let decades = low.log10().floor() as i32..=high.log10().floor() as i32 + 1;
+        let steps: &[f64] = match high / low > FEW_TICKS_FROM {
+            true => &[1.0],
+            false => &[1.0, 2.0, 5.0],
+        };
+        let ticks = decades.flat_map(|it| steps.iter().map(move |step| step * 10f64.powi(it)));
+        let ticks: Vec<_> = ticks.collect();
+        let first = ticks.iter().rposition(|tick| *tick <= low).unwrap_or(0);
+        let last = ticks.iter().position(|tick| *tick >= high);
+        ticks[first..=last.unwrap_or(ticks.len() - 1)].to_vec()
     }
 }

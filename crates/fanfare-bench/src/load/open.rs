@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::event::epoll;
 use rustix::net::sockopt;
 
@@ -13,6 +13,8 @@ use crate::ledger::Course;
 use crate::stream::Stream;
 use crate::subscriber::{Phase, Subscriber, connect, reset};
 
+/// A million subscribers take a minute or two; what takes longer than this is at an end.
+const OPEN_WITHIN: Duration = Duration::from_secs(600);
 /// Receive buffer of a reader that stalls, so that the server notices soon.
 const STALLED_RECEIVE_BYTES: usize = 4_096;
 
@@ -43,7 +45,8 @@ impl Load {
             subscriber.is_stalled = opening.is_stalled;
             self.subscribers.push(subscriber);
         }
-        self.admit(first..self.subscribers.len(), opening.in_flight)
+        let within = OPEN_WITHIN;
+        self.admit(first..self.subscribers.len(), opening.in_flight, within)
     }
 
     /// Connects subscribers that are closed, and waits until all of them are accepted.
@@ -51,6 +54,7 @@ impl Load {
         &mut self,
         numbers: std::ops::Range<usize>,
         in_flight: usize,
+        within: Duration,
     ) -> Result<Duration> {
         let begin = self.now_ns();
         let goal = self.open + numbers.len();
@@ -66,6 +70,10 @@ impl Load {
             if self.open != seen {
                 (seen, seen_ns) = (self.open, now);
             }
+            ensure!(
+                now < begin + nanoseconds(within),
+                "the server accepted {seen} of {goal} subscribers within {within:?}"
+            );
             if now > seen_ns + nanoseconds(SILENCE_MAX) {
                 bail!(
                     "the server accepted {seen} subscribers and none of the next {} within {SILENCE_MAX:?}{}: raise its limits of connections and of open files, or open fewer",
@@ -82,8 +90,8 @@ impl Load {
     }
 
     /// Lets all subscribers come back that were cut.
-    pub(crate) fn reopen(&mut self, in_flight: usize) -> Result<Duration> {
-        self.admit(0..self.subscribers.len(), in_flight)
+    pub(crate) fn reopen(&mut self, in_flight: usize, within: Duration) -> Result<Duration> {
+        self.admit(0..self.subscribers.len(), in_flight, within)
     }
 
     /// Connects fresh subscribers to the first topic that ask for nothing yet, to begin with its

@@ -18,6 +18,20 @@ const GREETINGS_PER_S: f64 = 10.0;
 /// A server that has not reached everybody by then loses subscribers.
 const GREETINGS_WAIT: Duration = Duration::from_secs(30);
 
+/// A slow server may have minutes of deliveries on their way, which nobody waits for.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+
+/// What did not come until the wait for it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Everything came.
+    Nothing,
+    /// So many deliveries, and no other came any more.
+    Missing(u64),
+    /// So many deliveries, while others still came.
+    Late(u64),
+}
+
 /// A moment of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
@@ -95,21 +109,25 @@ impl Load {
     }
 
     /// Stops publishing and waits until every open subscriber has everything, or nothing comes any
-    /// more. Says how many deliveries are missing.
-    pub(crate) fn settle(&mut self) -> Result<u64> {
+    /// more, or it takes too long. Says which deliveries did not come.
+    pub(crate) fn settle(&mut self) -> Result<Rest> {
         self.set_pace(Pace::Hold)?;
         let mut last = self.moment();
+        let until = last.at_ns + nanoseconds(SETTLE_MAX);
         loop {
             let missing = self.missing();
             let in_flight = self.publishers.len() - self.idle.len();
             if missing == 0 && in_flight == 0 {
-                return Ok(0);
+                return Ok(Rest::Nothing);
             }
             let now = self.moment();
             if (now.deliveries, now.stored) != (last.deliveries, last.stored) {
+                if now.at_ns > until {
+                    return Ok(Rest::Late(missing));
+                }
                 last = now;
             } else if now.at_ns > last.at_ns + nanoseconds(SILENCE_MAX) {
-                return Ok(missing);
+                return Ok(Rest::Missing(missing));
             }
             self.turn(now.at_ns + nanoseconds(LOOK))?;
         }

@@ -119,7 +119,7 @@ impl Storm {
         let window = Window::begin(&mut load, setting)?;
         let cut_ns = load.now_ns();
         load.cut();
-        load.reopen(setting.connecting)?;
+        load.reopen(setting.connecting, BACK_WITHIN)?;
         let accepted_ns = load.now_ns();
         let lag = (LIVE_LAG.as_secs_f64() * self.per_s).ceil() as u32;
         let until = cut_ns + nanoseconds(BACK_WITHIN);

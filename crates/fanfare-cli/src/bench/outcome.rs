@@ -165,6 +165,13 @@ impl Outcome {
     /// Why the figures may say less than they seem to.
     fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
+        if self.figures.late > 0 {
+            doubts.push(format!(
+                "{:<13}{} deliveries were still on their way when the wait for them ended",
+                "note",
+                thousands(self.figures.late as f64)
+            ));
+        }
         // One event more or less lies at the edges of what is counted.
         let reached = (self.figures.events + 1) as f64 / self.figures.counted_s;
         if let Some(rate) = self.rate.filter(|rate| reached < rate * RATE_SHARE_MIN) {
