@@ -25,6 +25,8 @@ pub struct Plot {
     pub says: String,
 }
 
+/// One of the percentiles.
+type Share = fn(Percentiles) -> f64;
 type Measured<'a> = [(Cell, &'a StoredCell)];
 
 /// The number of publish requests at which a server delivers most.
@@ -95,7 +97,7 @@ fn deliveries(measured: &Measured, folder: &Path) -> Result<Option<Plot>> {
 }
 
 fn latency(measured: &Measured, folder: &Path) -> Result<Option<Plot>> {
-    const SHARES: [(&str, fn(Percentiles) -> f64); 5] = [
+    const SHARES: [(&str, Share); 5] = [
         ("p50", |it| it.p50),
         ("p90", |it| it.p90),
         ("p99", |it| it.p99),

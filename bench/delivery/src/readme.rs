@@ -63,6 +63,6 @@ fn sentence(rows: &[Row]) -> String {
     format!(
         "Deliveries a second to {} subscribers of one topic, each server on one core, events of 100 bytes: {}.",
         thousands(SUBSCRIBERS as f64),
-        rates.join(", ")
+        rates.join("; ")
     )
 }
