@@ -53,9 +53,6 @@ pub trait StoredFile: Send + Sync {
     /// Fills the whole buffer; `UnexpectedEof` when the file is too short.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Says that a range is read soon, so that a disk can begin with it meanwhile.
-    fn will_read(&self, _offset: u64, _len: u64) {}
-
     /// Writes all of the buffer. After an error any part of it may be there.
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
 

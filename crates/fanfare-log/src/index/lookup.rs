@@ -7,7 +7,7 @@ use fanfare_hub::Timestamp;
 use super::layout::{self, Fixed, PAGE, Row};
 use super::sealed::{ENTRIES_A_FENCE, ROWS_A_FENCE, SealedIndex};
 use super::{Entry, Place, Unreadable};
-use crate::cache::{BLOCK_BYTES, Cache, Source};
+use crate::cache::{Cache, Source};
 
 /// Entries or postings that are read in one go where many are wanted: as much as one read of the
 /// disk gives.
@@ -107,7 +107,6 @@ impl Lookup<'_> {
         }
         let lens = &self.index.lens;
         let fence = self.index.topics.partition_point(|first| *first <= topic);
-        self.will_read_postings(fence.saturating_sub(1));
         let start = fence.saturating_sub(1) * ROWS_A_FENCE;
         let directory = List {
             at: lens.directory(),
@@ -126,20 +125,6 @@ impl Lookup<'_> {
             at: lens.postings() + first * Place::BYTES,
             len: count,
         }))
-    }
-
-    /// Has the disk look for the postings behind a fence of the directory, while the directory is
-    /// read that says which of them it is: one wait instead of two. Many are not worth a guess.
-    fn will_read_postings(&self, fence: usize) {
-        let (index, postings) = (self.index, self.index.lens.postings());
-        let first = |fence| index.firsts.get(fence).map(|first| *first as usize);
-        let end = first(fence + 1).unwrap_or(index.lens.entries);
-        let Some(begin) = first(fence) else { return };
-        let len = end.saturating_sub(begin).saturating_mul(Place::BYTES) as u64;
-        if len <= BLOCK_BYTES {
-            let at = index.at + (postings + begin * Place::BYTES) as u64;
-            self.source.file.will_read(at, len);
-        }
     }
 
     /// The position of the first posting of that number or a larger one.

@@ -30,8 +30,6 @@ pub(crate) struct SealedIndex {
     pub(super) fences: Vec<Fence>,
     /// The first topic of every [`ROWS_A_FENCE`] rows.
     pub(super) topics: Vec<u32>,
-    /// Where their postings begin.
-    pub(super) firsts: Vec<u32>,
     members: Members,
 }
 
@@ -154,10 +152,6 @@ impl SealedIndex {
                 .step_by(ROWS_A_FENCE)
                 .map(|row| row.topic)
                 .collect(),
-            firsts: layout::parse_all::<Row>(rows)
-                .step_by(ROWS_A_FENCE)
-                .map(|row| row.first)
-                .collect(),
             members: Members::of(&topics),
         };
         Some((index, summary))
@@ -180,8 +174,7 @@ impl SealedIndex {
             Members::Bits(_, bits) => bits.capacity() * 8,
             Members::Sorted(topics) => topics.capacity() * 4,
         };
-        let fences = self.topics.capacity() + self.firsts.capacity();
-        let numbers = self.checks.capacity() + fences;
+        let numbers = self.checks.capacity() + self.topics.capacity();
         self.fences.capacity() * size_of::<Fence>() + numbers * 4 + members
     }
 }

@@ -255,15 +255,6 @@ impl StoredFile for FolderFile {
         self.0.read_exact_at(buf, offset)
     }
 
-    fn will_read(&self, offset: u64, len: u64) {
-        // Only advice: where the system does not take it, the read itself waits.
-        let len = std::num::NonZeroU64::new(len);
-        let taken = rustix::fs::fadvise(&self.0, offset, len, rustix::fs::Advice::WillNeed);
-        if let Err(error) = taken {
-            tracing::trace!(%error, "no advice is taken");
-        }
-    }
-
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(buf, offset)
     }
