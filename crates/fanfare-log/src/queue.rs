@@ -90,8 +90,8 @@ impl Inner {
         mem::swap(&mut self.requests, requests);
     }
 
-    /// Whether what waits is to be staged now. A small group is not worth its own sync: it waits for
-    /// the one before, and grows meanwhile.
+    /// Whether what waits is to be staged now. A small group is not worth its own sync: it waits
+    /// for the one before, and grows meanwhile.
     fn is_due(&self) -> bool {
         let is_worth_it = !self.is_disk_busy || self.bytes >= ALONGSIDE_BYTES;
         !self.is_staging && is_worth_it && !self.requests.is_empty()
@@ -149,8 +149,8 @@ impl Queue {
         }
     }
 
-    /// Has a thread wait for requests and for the turn to stage them, which it has from then on, and
-    /// take all there are; `false` once the queue is closed and empty.
+    /// Has a thread wait for requests and for the turn to stage them, which it has from then on,
+    /// and take all there are; `false` once the queue is closed and empty.
     pub(crate) fn begin(&self, thread: usize, requests: &mut Vec<Request>) -> bool {
         let mut inner = self.lock();
         while !inner.is_due() {
@@ -232,9 +232,9 @@ impl Queue {
         self.ring(thread);
     }
 
-    /// Waits until as many are here as were answered the last time. Publishers that publish again as
-    /// soon as they are answered arrive one by one: a group of only the first of them would have all
-    /// others wait for one more sync, and cost as much. Who is alone waits for nobody.
+    /// Waits until as many are here as were answered the last time. Publishers that publish again
+    /// as soon as they are answered arrive one by one: a group of only the first of them would have
+    /// all others wait for one more sync, and cost as much. Who is alone waits for nobody.
     fn gather<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         inner.groups = inner.groups.wrapping_add(1);
         let is_probe = inner.groups.is_multiple_of(PROBE_EVERY) && inner.before > 1;

@@ -73,7 +73,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-log",
-        budget: 6_500,
+        budget: 6_900,
         ours: &["fanfare-hub"],
         foreign: Some(&[
             "bytes",

@@ -276,7 +276,8 @@ impl Writer {
         self.group.answers.push((answer, receipt));
     }
 
-    /// The seq before the group's first event: when the group is written, all up to there is durable.
+    /// The seq before the group's first event: when the group is written, all up to there is
+    /// durable.
     fn group_after(&mut self) -> Seq {
         if self.group.buf.is_empty() {
             self.group.after = self.next.previous();
