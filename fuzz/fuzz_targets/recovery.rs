@@ -259,7 +259,7 @@ fn raw(log: &DiskLog) -> (Vec<Arc<Event>>, Vec<(Seq, Seq)>) {
             let through = slice.events.first().map_or(slice.after, |event| event.seq);
             gaps.push((after, through));
         }
-        events.extend(slice.events);
+        events.extend_from_slice(&slice.events);
         let is_stuck = slice.after == after && slice.missing.is_none();
         (after, trims_seen) = (slice.after, slice.trims_seen);
         if !slice.has_more {
