@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod behind;
 mod crash;
 mod faults;
 mod oracle;
