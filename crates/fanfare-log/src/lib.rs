@@ -1,9 +1,9 @@
 //! The hub's log on disk: what is acknowledged survives a killed process, a power cut and a full
 //! disk, and what is lost to damage is told.
 //!
-//! One thread writes: while one sync runs the next batches gather (group commit). Nobody sees an
-//! event before it is durable to the stated level. The format is drawn in
-//! `docs/design/log-format.md`.
+//! Two threads write in turns: while one syncs a group of batches the other one stages the next
+//! (group commit). Nobody sees an event before it is durable to the stated level. The format is
+//! drawn in `docs/design/log-format.md`.
 //!
 //! In reading order:
 //!
