@@ -19,7 +19,8 @@ const PROBE_EVERY: u32 = 8;
 /// Requests for which the one who stages is woken while the disk is busy: staging them takes some
 /// 20 us, several times what waking costs.
 const STAGE_AT: usize = 64;
-
+/// Who waits for the disk alone is woken for no number of requests.
+const FOR_THE_DISK: usize = usize::MAX;
 /// Bytes that make a group worth a sync of its own while another one is synced. A sync takes some
 /// 90 us and 1.4 us for each KiB: for less, one sync for both is quicker than two.
 const ALONGSIDE_BYTES: u64 = 32 << 10;
@@ -133,7 +134,7 @@ impl Queue {
         let is_large = inner.bytes >= ALONGSIDE_BYTES;
         let is_much = inner
             .wake_at
-            .take_if(|wake_at| count >= *wake_at || is_large && *wake_at < usize::MAX)
+            .take_if(|wake_at| count >= *wake_at || is_large && *wake_at < FOR_THE_DISK)
             .is_some();
         let thread = inner.thread_to_ring();
         drop(inner);
@@ -196,7 +197,7 @@ impl Queue {
     pub(crate) fn claim_disk(&self) {
         let mut inner = self.lock();
         while inner.is_disk_busy {
-            inner.wake_at = Some(usize::MAX);
+            inner.wake_at = Some(FOR_THE_DISK);
             inner = wait(&self.disk, inner);
         }
         inner.is_disk_busy = true;

@@ -58,7 +58,6 @@ impl Writer {
             self.at += group.buf.len() as u64;
         }
         self.behind = mem::take(&mut group.marks);
-        group.keys.clone_from(&self.behind.keys);
         group
     }
 

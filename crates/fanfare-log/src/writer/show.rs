@@ -114,11 +114,9 @@ impl Shower {
         if group.keys.is_empty() {
             return;
         }
-        let mut rows: Vec<_> = group.keys.drain().map(|(_, row)| row).collect();
-        rows.sort_unstable_by_key(|row| row.seq);
         let mut index = segment.index_mut();
         let mut keys = self.shared.keys_mut();
-        for row in rows {
+        for row in group.keys.drain(..) {
             index.key(row.clone());
             keys.remember(row);
         }

@@ -30,8 +30,8 @@ pub(super) struct Group {
     pub(super) answers: Vec<(Answer, Receipt)>,
     /// What of it the checks of later events need.
     pub(super) marks: Marks,
-    /// Keys that were used.
-    pub(super) keys: HashMap<KeyId, KeyRow>,
+    /// Keys that were used, in order.
+    pub(super) keys: Vec<KeyRow>,
     /// The seq before its first event.
     after: Seq,
     /// The seq of its last event.
@@ -58,7 +58,7 @@ pub(super) struct Marks {
     /// Topics that did not exist.
     opened: HashSet<TopicName>,
     /// Keys that were used.
-    pub(super) keys: HashMap<KeyId, KeyRow>,
+    keys: HashMap<KeyId, KeyRow>,
     /// Bytes that its index entries take at most.
     pub(super) index_room: u64,
 }
@@ -270,6 +270,7 @@ impl Writer {
         self.last_time = accepted;
         self.group.now = accepted;
         if let Some(key) = key {
+            self.group.keys.push(key.clone());
             self.group.marks.keys.insert(key.id, key);
         }
         let receipt = self.receipt(last, count, false);
