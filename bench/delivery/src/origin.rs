@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use bench_origin::{commit, machine, said};
 use serde::{Deserialize, Serialize};
 
 use crate::peers::Peer;
@@ -21,7 +22,7 @@ pub struct Origin {
 impl Origin {
     pub fn now() -> Self {
         Self {
-            commit: said("git", &["describe", "--always", "--dirty=, with changes"]),
+            commit: commit(),
             date: said("date", &["-u", "+%Y-%m-%d"]),
             machine: machine(),
         }
@@ -117,24 +118,4 @@ fn express(place: &Place) -> String {
     let lock: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let version = &lock["packages"]["node_modules/express"]["version"];
     version.as_str().unwrap_or_default().to_owned()
-}
-
-fn machine() -> String {
-    let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("model name"))?;
-        Some(line.split_once(": ")?.1.to_owned())
-    });
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = said("uname", &["-r"]);
-    let kernel = kernel.split('-').next().unwrap_or_default();
-    let compiler = said("rustc", &["-V"]);
-    let model = model.unwrap_or_else(|| "unknown processor".to_owned());
-    format!("{model}, {cores} cores; Linux {kernel}; {compiler}")
-}
-
-/// What a command printed; nothing when it cannot be started.
-fn said(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.unwrap_or_default()
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result};
+use bench_origin::{commit, machine, minute};
 
 const HEADING: &str = "\n## ";
 
@@ -60,29 +60,5 @@ fn head() -> String {
 
 /// When and at which commit a section was measured.
 pub fn stamp() -> String {
-    let commit = said("git", &["describe", "--always", "--dirty=, with changes"]);
-    let date = said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
-    format!("Commit {commit}, {date}.")
-}
-
-fn machine() -> String {
-    let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("model name"))?;
-        Some(line.split_once(": ")?.1.to_owned())
-    });
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = said("uname", &["-r"]);
-    let kernel = kernel.split('-').next().unwrap_or_default();
-    let compiler = said("rustc", &["-V"]);
-    format!(
-        "{}, {cores} cores; Linux {kernel}; {compiler}",
-        model.unwrap_or_else(|| "unknown processor".to_owned())
-    )
-}
-
-/// What a command printed; nothing when it cannot be started.
-fn said(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.unwrap_or_default()
+    format!("Commit {}, {}.", commit(), minute())
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use bench_origin::{commit, machine, minute};
 
 use crate::compare::{BODY_BYTES, CONNECTIONS, Plan, Row, TOPICS, Table};
 use crate::cores::Cores;
@@ -40,8 +41,8 @@ fn head(plan: &Plan) -> String {
         - A cell is the median of {} runs of {} s, in which the servers take turns, and in brackets the range.\n\
         - Fanfare answers `memory` from memory, `written` after the write, `disk` after `fdatasync`; Nchan keeps its messages in memory alone.\n\
         - CPU is that of the server's processes, kernel included, for each acknowledged event.\n",
-        said("git", &["describe", "--always", "--dirty=, with changes"]),
-        said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+        commit(),
+        minute(),
         machine(),
         nginx(),
         plan.rounds,
@@ -96,19 +97,6 @@ fn line(text: &mut String, row: &Row, nchan: f64) -> Result<()> {
     Ok(())
 }
 
-fn machine() -> String {
-    let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("model name"))?;
-        Some(line.split_once(": ")?.1.to_owned())
-    });
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = said("uname", &["-r"]);
-    let kernel = kernel.split('-').next().unwrap_or_default();
-    let compiler = said("rustc", &["-V"]);
-    let model = model.unwrap_or_else(|| "unknown processor".to_owned());
-    format!("{model}, {cores} cores; Linux {kernel}; {compiler}")
-}
-
 /// nginx says its version on the wrong stream.
 fn nginx() -> String {
     let output = Command::new("nginx").arg("-v").output();
@@ -118,11 +106,4 @@ fn nginx() -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
-}
-
-/// What a command printed; nothing when it cannot be started.
-fn said(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.unwrap_or_default()
 }
