@@ -44,9 +44,11 @@ pub struct Limits {
 
     // Delivery.
     /// Bytes handed to one subscriber in one turn, so that a long replay starves nobody: one turn
-    /// is a few socket buffers' worth. A single larger event still goes out whole.
+    /// is a few socket buffers' worth. A single larger event still goes out whole. Plain HTTP/1.1
+    /// doubles it twice for who takes all at once, and may hold as much again, read ahead.
     pub turn_bytes_max: usize,
-    /// Events handed to one subscriber in one turn; bounds the turn for tiny events.
+    /// Events handed to one subscriber in one turn; bounds the turn for tiny events, and is doubled
+    /// with it.
     pub turn_events_max: usize,
     /// Bytes of events in JSON that are kept for the next subscriber who wants them so. Live
     /// subscribers read the same few; this is several seconds of a busy hub. Counted apart from
