@@ -117,9 +117,11 @@ impl<D: Door> Shards<D> {
     fn take_early(&self, listener: &OwnedFd, peer_silence: Duration, door: &D) {
         // Whoever comes from here on is set up.
         for _ in 0..=BACKLOG {
-            // What is wrong with this one, accepting will find again.
-            let Ok(socket) = socket::accept(listener) else {
-                break;
+            let socket = match socket::accept(listener) {
+                Ok(socket) => socket,
+                Err(error) if socket::is_of_one_connection(&error) => continue,
+                // Nobody is left, or the shards will find out and say what is wrong.
+                Err(_) => break,
             };
             if socket::prepare(&socket, peer_silence).is_err() {
                 continue;

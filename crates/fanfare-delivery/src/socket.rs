@@ -65,6 +65,15 @@ pub(crate) fn accept(listener: &OwnedFd) -> io::Result<TcpStream> {
     Ok(TcpStream::from(socket))
 }
 
+/// Whether the trouble is that of the one connection that was to be accepted (accept(2)).
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
 /// Events are small and shall leave at once; a peer that is gone shall be noticed.
 pub(crate) fn prepare(socket: &impl AsFd, peer_silence: Duration) -> io::Result<()> {
     let fd = socket.as_fd();

@@ -96,7 +96,7 @@ impl<D: Door> Shard<D> {
             match socket::accept(listener) {
                 Ok(socket) => self.accepted(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if socket::is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.door.cannot_accept(&error);
                     self.unwatch_listeners();
@@ -130,13 +130,4 @@ impl<D: Door> Shard<D> {
             self.close(token);
         }
     }
-}
-
-/// Whether the trouble is that of the one connection that was to be accepted (accept(2)).
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
 }

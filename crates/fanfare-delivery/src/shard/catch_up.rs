@@ -180,8 +180,8 @@ impl<D: Door> Shard<D> {
             return Next::Wait;
         };
         let budget = ReadBudget {
-            bytes: bytes_max << *haste,
-            events: events_max << *haste,
+            bytes: bytes_max.saturating_mul(1 << *haste),
+            events: events_max.saturating_mul(1 << *haste),
         };
         match reader.poll_step(&mut Context::from_waker(&waker), budget) {
             Poll::Ready(Step::Gap(gap)) => *unsent = Unsent::Bytes(chunk(&door.gap(&gap))),
