@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fanfare_hub::pattern_index::PatternIndex;
 use fanfare_hub::{Selection, TopicName};
 
-use crate::stream::Tape;
+use crate::tape::{Room, Tape};
 
 /// The number of a topic that is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,8 @@ pub(crate) struct Interests {
     topics: Vec<Topic>,
     free: Vec<TopicNumber>,
     patterns: PatternIndex<HashSet<u32>>,
+    /// What all tapes take.
+    tapes_room: Room,
 }
 
 /// A stream whose place in a list changed, because another one left.
@@ -188,6 +190,14 @@ impl Interests {
 
     pub(crate) fn topic_mut(&mut self, number: TopicNumber) -> &mut Topic {
         &mut self.topics[number.0 as usize]
+    }
+
+    /// One more stream may want what is sent to the topic from now on.
+    pub(crate) fn keep_tape(&mut self, number: TopicNumber) {
+        let room = &self.tapes_room;
+        let tape = &mut self.topics[number.0 as usize].tape;
+        tape.get_or_insert_with(|| Box::new(Tape::new(room)))
+            .wanted_by += 1;
     }
 
     /// The tapes that are kept.

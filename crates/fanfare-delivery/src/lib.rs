@@ -17,6 +17,7 @@
 //! - `framing`: the chunks in which everything is sent;
 //! - `table`, `wheel`, `socket`: connections by number, their timers, their system calls;
 //! - `interests`: who follows which topic;
+//! - `strip`, `tape`: what is new in a topic, and what was sent of it lately;
 //! - `stream`: one subscriber;
 //! - `shard`: the loop of one thread, and in its modules what a turn of it does.
 //!
@@ -31,7 +32,9 @@ mod shard;
 pub mod shards;
 mod socket;
 mod stream;
+mod strip;
 mod table;
+mod tape;
 mod wheel;
 
 pub use door::{Door, Handed, Knock, Opening, Stay};

@@ -1,21 +1,16 @@
 //! One subscriber: its socket, what it follows, and how far it is.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::TcpStream;
 
 use bytes::Bytes;
-use fanfare_hub::{Admission, Cursor, Event, Events, Seq};
+use fanfare_hub::{Admission, Cursor, Events, Seq};
 
-use crate::framing::{CHUNK_END, push_chunk, push_head};
+use crate::framing::{CHUNK_END, push_head};
 use crate::interests::Interest;
 use crate::socket::{Moved, send_pieces, send_some};
-use crate::table::Token;
 use crate::wheel::Tick;
 
-/// Bytes that a tape keeps for streams whose sockets are full: a few socket buffers' worth. Who
-/// falls further behind reads the log.
-const TAPE_BYTES_MAX: usize = 1 << 20;
 /// Pieces of one send: a turn of small events, and half of what the kernel takes (IOV_MAX).
 const PIECES_MAX: usize = 512;
 
@@ -183,161 +178,5 @@ fn piece<'a>(head: &'a [u8], events: &'a Events, nth: usize) -> Option<&'a [u8]>
                 .is_none_or(|nth| events.piece(nth).is_some());
             is_behind_last.then_some(CHUNK_END)
         }
-    }
-}
-
-/// New events of one topic, laid out for the socket.
-#[derive(Default)]
-pub(crate) struct Chunk {
-    pub(crate) bytes: Vec<u8>,
-    /// The events, each with where it ends.
-    marks: Vec<(Seq, u32)>,
-}
-
-/// How a chunk went to a socket.
-pub(crate) enum Taken {
-    /// All of it, so many bytes.
-    Whole(usize),
-    /// A part, so many bytes: everything through the seq is sent but for these bytes of its end.
-    Part(usize, Seq, Bytes),
-    /// Nothing more ever.
-    Broken,
-}
-
-impl Chunk {
-    pub(crate) fn push(&mut self, event: &Event) {
-        // A chunk each, so that a socket which takes a part is owed one event and not all of them.
-        push_chunk(&event.frame, &mut self.bytes);
-        let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.marks.push((event.seq, end));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
-    pub(crate) fn last(&self) -> Seq {
-        self.marks.last().map_or(Seq::ZERO, |(seq, _)| *seq)
-    }
-
-    /// How many of the events lie after a place, and where they begin.
-    pub(crate) fn after(&self, after: Seq) -> (usize, usize) {
-        let first = match self.marks.first() {
-            // Almost everybody is there.
-            Some((seq, _)) if after < *seq => 0,
-            _ => self.marks.partition_point(|(seq, _)| *seq <= after),
-        };
-        (self.marks.len() - first, self.begin_of(first))
-    }
-
-    fn begin_of(&self, nth: usize) -> usize {
-        let before = nth.checked_sub(1).and_then(|nth| self.marks.get(nth));
-        before.map_or(0, |(_, end)| *end as usize)
-    }
-
-    /// Sends what lies behind `begin` to a socket.
-    pub(crate) fn send(&self, begin: usize, after: Seq, socket: &TcpStream) -> Taken {
-        let bytes = &self.bytes[begin..];
-        match send_some(socket, bytes) {
-            Moved::Bytes(sent) if sent == bytes.len() => Taken::Whole(sent),
-            Moved::Bytes(sent) => self.part(begin, sent, after),
-            Moved::Blocked => Taken::Part(0, after, Bytes::new()),
-            Moved::Broken => Taken::Broken,
-        }
-    }
-
-    /// The socket took so many bytes: the event that was cut is owed to its end.
-    fn part(&self, begin: usize, sent: usize, after: Seq) -> Taken {
-        let reached = begin + sent;
-        let cut = self
-            .marks
-            .partition_point(|(_, end)| (*end as usize) < reached);
-        let Some((seq, end)) = self.marks.get(cut) else {
-            return Taken::Part(sent, after, Bytes::new());
-        };
-        let rest = &self.bytes[reached..*end as usize];
-        // Copied, so that a socket which stands still keeps no more than that.
-        Taken::Part(sent, *seq, Bytes::copy_from_slice(rest))
-    }
-}
-
-/// What was sent to a topic lately, for those whose sockets were full: they go on from the same
-/// bytes as everybody else, unless they fall far behind.
-#[derive(Default)]
-pub(crate) struct Tape {
-    chunks: VecDeque<Chunk>,
-    bytes: usize,
-    /// Everything of the topic after this, up to now, is on the tape.
-    from: Seq,
-    /// How many streams wait for their sockets and may want it.
-    pub(crate) wanted_by: u32,
-    /// Those who came for what is still being sent to the others.
-    pub(crate) late: Vec<Token>,
-}
-
-/// What was sent from a tape.
-#[derive(Default)]
-pub(crate) struct Sent {
-    pub(crate) events: u64,
-    pub(crate) bytes: u64,
-    /// Everything up to here, at least.
-    pub(crate) through: Seq,
-}
-
-impl Tape {
-    /// Adds what follows `from`.
-    pub(crate) fn push(&mut self, chunk: Chunk, from: Seq) {
-        if self.chunks.is_empty() {
-            self.from = from;
-        }
-        self.bytes += chunk.bytes.len();
-        self.chunks.push_back(chunk);
-        while self.bytes > TAPE_BYTES_MAX {
-            let Some(oldest) = self.chunks.pop_front() else {
-                break;
-            };
-            self.bytes -= oldest.bytes.len();
-            self.from = oldest.last();
-        }
-    }
-
-    /// Whether everything after the place is here.
-    pub(crate) fn covers(&self, after: Seq) -> bool {
-        !self.chunks.is_empty() && self.from <= after
-    }
-
-    /// Keeps nothing of what was sent so far.
-    pub(crate) fn clear(&mut self) {
-        self.chunks.clear();
-        self.bytes = 0;
-    }
-
-    /// Sends everything after a place.
-    pub(crate) fn send(&self, after: Seq, socket: &TcpStream) -> (Sent, Taken) {
-        let mut sent = Sent {
-            through: after,
-            ..Sent::default()
-        };
-        for chunk in &self.chunks {
-            let (count, begin) = chunk.after(sent.through);
-            if count == 0 {
-                continue;
-            }
-            match chunk.send(begin, sent.through, socket) {
-                Taken::Whole(bytes) => {
-                    sent.events += count as u64;
-                    sent.bytes += bytes as u64;
-                    sent.through = chunk.last();
-                }
-                Taken::Part(bytes, seq, rest) => {
-                    sent.events += (count - chunk.after(seq).0) as u64;
-                    sent.bytes += bytes as u64;
-                    sent.through = seq;
-                    return (sent, Taken::Part(bytes, seq, rest));
-                }
-                Taken::Broken => return (sent, Taken::Broken),
-            }
-        }
-        (sent, Taken::Whole(0))
     }
 }

@@ -11,7 +11,8 @@ use crate::door::Door;
 use crate::framing::{LAST_CHUNK, chunk};
 use crate::interests::Interest;
 use crate::socket::Moved;
-use crate::stream::{Behind, State, Taken, Unsent};
+use crate::stream::{Behind, State, Unsent};
+use crate::strip::Taken;
 use crate::table::Token;
 
 /// Bytes that one stream is sent in one turn, so that a long replay starves nobody.
@@ -128,11 +129,15 @@ impl<D: Door> Shard<D> {
         if !tape.covers(stream.after) {
             return None;
         }
-        let (sent, taken) = tape.send(stream.after, &stream.socket);
+        let (sent, taken) = tape.send(stream.after, TURN_BYTES_MAX, &stream.socket);
         stream.after = stream.after.max(sent.through);
         stream.sent = tick;
         self.door.delivered(sent.events, sent.bytes);
         match taken {
+            Taken::Whole(_) if !tape.ends_at(stream.after) => {
+                self.ready.push_back(token);
+                Some(Next::Wait)
+            }
             Taken::Whole(_) => {
                 self.forget_tape(token);
                 let position = self.position;

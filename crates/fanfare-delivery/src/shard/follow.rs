@@ -13,8 +13,10 @@ use fanfare_hub::{FeedLoss, ReadBudget, Seq, TopicName};
 use super::{Connection, Entry, Shard};
 use crate::door::Door;
 use crate::interests::{Interest, TopicNumber};
-use crate::stream::{Behind, Chunk, State, Taken, Tape, Unsent};
+use crate::stream::{Behind, State, Unsent};
+use crate::strip::{Strip, Taken};
 use crate::table::Token;
+use crate::tape::Tape;
 
 /// What one feed takes from the log: as much as a socket buffer holds, so that most sockets take a
 /// sweep whole, and enough events to make a call to each of them worth it.
@@ -30,7 +32,7 @@ const SENDS_PER_LOOK: usize = 32;
 /// One topic's new events on their way to those who follow nothing else.
 pub(super) struct Sweep {
     topic: TopicNumber,
-    chunk: Chunk,
+    strip: Strip,
     /// Followers before this place of the list are still to be served. Counted down: who leaves has
     /// its place taken by one that was served already.
     next: usize,
@@ -92,7 +94,7 @@ impl<D: Door> Shard<D> {
                 && !self.interests.topic(number).ones.is_empty()
             {
                 let sweep = self.sweep_of(number);
-                sweep.chunk.push(event);
+                sweep.strip.push(event);
                 sweep.ends |= event.kind == Kind::End;
             }
             let nth = u32::try_from(nth).unwrap_or(u32::MAX);
@@ -111,6 +113,9 @@ impl<D: Door> Shard<D> {
             });
         }
         self.feed = feed;
+        for sweep in &mut self.sweeps {
+            sweep.strip.close_chunk();
+        }
     }
 
     fn sweep_of(&mut self, number: TopicNumber) -> &mut Sweep {
@@ -121,7 +126,7 @@ impl<D: Door> Shard<D> {
         if index == self.sweeps.len() {
             self.sweeps.push_back(Sweep {
                 topic: number,
-                chunk: Chunk::default(),
+                strip: Strip::default(),
                 next,
                 from: self.swept_from,
                 ends: false,
@@ -169,8 +174,9 @@ impl<D: Door> Shard<D> {
         quantum: &mut Quantum,
         delivered: &mut Delivered,
     ) -> bool {
-        let whole = sweep.chunk.after(Seq::ZERO).0 as u64;
-        let (last, trims_seen, tick) = (sweep.chunk.last(), self.trims_seen, self.tick);
+        let strip = &sweep.strip;
+        let whole = (strip.count_after(Seq::ZERO), strip.place_after(Seq::ZERO));
+        let (last, trims_seen, tick) = (strip.last(), self.trims_seen, self.tick);
         while let Some(place) = sweep.next.checked_sub(1) {
             sweep.next = place;
             let slot = self.interests.topic(sweep.topic).ones.get(place).copied();
@@ -185,10 +191,13 @@ impl<D: Door> Shard<D> {
                 continue;
             }
             let (count, begin) = match stream.after < sweep.from {
-                true => (whole as usize, 0),
-                false => sweep.chunk.after(stream.after),
+                true => whole,
+                false => (
+                    strip.count_after(stream.after),
+                    strip.place_after(stream.after),
+                ),
             };
-            match sweep.chunk.send(begin, stream.after, &stream.socket) {
+            match strip.send(begin, stream.after, &stream.socket) {
                 Taken::Whole(bytes) => {
                     delivered.events += count as u64;
                     delivered.bytes += bytes as u64;
@@ -199,7 +208,7 @@ impl<D: Door> Shard<D> {
                     }
                 }
                 Taken::Part(bytes, seq, rest) => {
-                    delivered.events += (count - sweep.chunk.after(seq).0) as u64;
+                    delivered.events += (count - strip.count_after(seq)) as u64;
                     delivered.bytes += bytes as u64;
                     stream.after = seq.max(sweep.from);
                     stream.state = State::Behind(Box::new(Behind {
@@ -209,8 +218,7 @@ impl<D: Door> Shard<D> {
                         wants_tape: true,
                         ..Behind::default()
                     }));
-                    let topic = self.interests.topic_mut(sweep.topic);
-                    topic.tape.get_or_insert_default().wanted_by += 1;
+                    self.interests.keep_tape(sweep.topic);
                 }
                 Taken::Broken => {
                     let token = self.table.token(slot);
@@ -234,7 +242,7 @@ impl<D: Door> Shard<D> {
         let topic = self.interests.topic_mut(sweep.topic);
         topic.sweep = None;
         if let Some(tape) = &mut topic.tape {
-            tape.push(sweep.chunk, sweep.from);
+            tape.push(sweep.strip, sweep.from);
             self.ready.extend(tape.late.drain(..));
         }
         self.interests.leave(sweep.topic);
@@ -255,27 +263,30 @@ impl<D: Door> Shard<D> {
         };
         let due = mem::take(&mut many.due);
         let due = due.iter().filter_map(|nth| self.feed.get(*nth as usize));
-        let mut chunk = Chunk::default();
+        let mut strip = Strip::default();
         let mut ends = false;
         for event in due.filter(|event| event.seq > stream.after) {
-            chunk.push(event);
+            strip.push(event);
             ends |= event.kind == Kind::End;
         }
-        if !matches!(stream.state, State::Live) || chunk.is_empty() {
+        if !matches!(stream.state, State::Live) || strip.is_empty() {
             return;
         }
-        match chunk.send(0, stream.after, &stream.socket) {
+        strip.close_chunk();
+        let all = strip.count_after(Seq::ZERO);
+        let begin = strip.place_after(Seq::ZERO);
+        match strip.send(begin, stream.after, &stream.socket) {
             Taken::Whole(bytes) => {
-                delivered.events += chunk.after(Seq::ZERO).0 as u64;
+                delivered.events += all as u64;
                 delivered.bytes += bytes as u64;
-                stream.after = chunk.last();
+                stream.after = strip.last();
                 stream.sent = tick;
                 if ends {
                     self.see_the_end(slot);
                 }
             }
             Taken::Part(bytes, seq, rest) => {
-                delivered.events += (chunk.after(Seq::ZERO).0 - chunk.after(seq).0) as u64;
+                delivered.events += (all - strip.count_after(seq)) as u64;
                 delivered.bytes += bytes as u64;
                 stream.after = seq.max(from);
                 stream.state = State::Behind(Box::new(Behind {
