@@ -69,6 +69,8 @@ pub(crate) struct Shard<D: Door> {
     manys: Vec<u32>,
     /// Whether the log had more than one feed takes.
     has_more: bool,
+    /// What streams that were behind were sent in the last turn.
+    caught_up_bytes: usize,
     /// Whether the log was not looked at in this turn.
     owes_a_look: bool,
     /// Streams that can go on by themselves.
@@ -153,6 +155,7 @@ impl<D: Door> Shard<D> {
             sweeps: VecDeque::new(),
             manys: Vec::new(),
             has_more: false,
+            caught_up_bytes: 0,
             owes_a_look: false,
             ready: VecDeque::new(),
             requests_left: 0,

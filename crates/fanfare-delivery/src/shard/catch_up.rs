@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use fanfare_hub::{ReadBudget, Standing, Step};
 
-use super::{Connection, Phase, Shard};
+use super::{Connection, Entry, Phase, Shard};
 use crate::door::Door;
 use crate::framing::{LAST_CHUNK, chunk};
 use crate::interests::Interest;
@@ -39,7 +39,11 @@ impl<D: Door> Shard<D> {
         let tick = self.tick;
         let mut room = TURN_BYTES_MAX;
         loop {
-            let Some(stream) = self.stream_mut(token) else {
+            let Some(Entry {
+                connection: Connection::Stream(stream),
+                ..
+            }) = self.table.entry_mut(token)
+            else {
                 return;
             };
             let State::Behind(behind) = &mut stream.state else {
@@ -52,6 +56,7 @@ impl<D: Door> Shard<D> {
             if sent > 0 {
                 stream.sent = tick;
                 room = room.saturating_sub(sent);
+                self.caught_up_bytes += sent;
             }
             match moved {
                 Moved::Blocked => {
@@ -132,6 +137,7 @@ impl<D: Door> Shard<D> {
         let (sent, taken) = tape.send(stream.after, TURN_BYTES_MAX, &stream.socket);
         stream.after = stream.after.max(sent.through);
         stream.sent = tick;
+        self.caught_up_bytes += sent.bytes as usize;
         self.door.delivered(sent.events, sent.bytes);
         match taken {
             Taken::Whole(_) if !tape.ends_at(stream.after) => {
