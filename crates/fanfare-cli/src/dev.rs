@@ -90,7 +90,7 @@ impl Dev {
                 self.listen
             );
         }
-        let main = listen(self.listen, "--listen").await?;
+        let main = listen(self.listen, "--listen")?;
         let tls = match self.tls_files.load()? {
             Some(tls) => tls,
             None => tls::self_made()?,
@@ -102,12 +102,12 @@ impl Dev {
             });
         }
         let twin = match self.tls_listen {
-            Some(address) => listen(address, "--tls-listen").await?,
+            Some(address) => listen(address, "--tls-listen")?,
             None => {
                 let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 4443));
-                match listen(usual, "--tls-listen").await {
+                match listen(usual, "--tls-listen") {
                     Ok(twin) => twin,
-                    Err(_taken) => listen((Ipv4Addr::LOCALHOST, 0).into(), "--tls-listen").await?,
+                    Err(_taken) => listen((Ipv4Addr::LOCALHOST, 0).into(), "--tls-listen")?,
                 }
             }
         };

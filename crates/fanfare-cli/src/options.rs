@@ -1,5 +1,6 @@
 //! What `dev` and `serve` have in common: the hub's options, its listeners, its end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use fanfare::{Durability, Hub, HubBuilder, Limits, RetentionRules};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What makes sense for a heartbeat. Less is only traffic; more, and half-open peers are found
@@ -135,10 +136,26 @@ impl HubOptions {
     }
 }
 
+/// Connections that wait to be accepted, from the first moment on: a hub that comes back finds all
+/// its subscribers there, and a full queue costs them a second each. More than the system's own
+/// bound (`net.core.somaxconn`, 4,096 unless set otherwise) has no effect.
+const BACKLOG: u32 = 4_096;
+
 /// Opens a listener, or says what to change.
-pub(crate) async fn listen(address: SocketAddr, option: &str) -> Result<TcpListener> {
-    let bound = TcpListener::bind(address).await;
+pub(crate) fn listen(address: SocketAddr, option: &str) -> Result<TcpListener> {
+    let bound = bind(address);
     bound.with_context(|| format!("cannot listen on {address}: stop what listens there, or choose another address with {option} (port 0 takes a free one)"))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // Or a hub that was stopped could not come back at its address for a minute.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Resolves when the process is asked to stop: SIGTERM, or SIGINT from the terminal.

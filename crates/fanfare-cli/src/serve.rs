@@ -62,7 +62,7 @@ impl Serve {
         let cors = self.cors()?;
         let stop = stop_signal()?;
         let tls = self.tls_files.load()?;
-        let listener = listen(self.listen, "--listen").await?;
+        let listener = listen(self.listen, "--listen")?;
         let hub = self.hub.hub()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         println!(
