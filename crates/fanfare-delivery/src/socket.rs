@@ -11,6 +11,7 @@ use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, accept_with, recv, send, sendmsg,
     sockopt,
 };
+use socket2::SockRef;
 
 /// What a socket did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,14 @@ pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Events are small and shall leave at once; a peer that is gone shall be noticed.
+/// Bytes that the kernel keeps for a peer whose window is shut: enough that one which reads never
+/// waits for them, and what is on its way already does not count. Left to itself the kernel takes
+/// up to 4 MiB for each (`net.ipv4.tcp_wmem`), until peers that do not read have used up the
+/// memory of all sockets (`net.ipv4.tcp_mem`) and it drops what those that do read are sent.
+const UNSENT_BYTES: u32 = 128 << 10;
+
+/// Events are small and shall leave at once; a peer that is gone shall be noticed, and one that
+/// does not read shall take no memory from the others.
 pub(crate) fn prepare(socket: &impl AsFd, peer_silence: Duration) -> io::Result<()> {
     let fd = socket.as_fd();
     sockopt::set_tcp_nodelay(fd, true)?;
@@ -85,5 +93,6 @@ pub(crate) fn prepare(socket: &impl AsFd, peer_silence: Duration) -> io::Result<
     // stays shut (tcp(7), TCP_USER_TIMEOUT).
     let silence_ms = u32::try_from(peer_silence.as_millis()).unwrap_or(u32::MAX);
     sockopt::set_tcp_user_timeout(fd, silence_ms)?;
-    Ok(())
+    // tcp(7), TCP_NOTSENT_LOWAT.
+    SockRef::from(&fd).set_tcp_notsent_lowat(UNSENT_BYTES)
 }

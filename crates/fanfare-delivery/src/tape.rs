@@ -11,10 +11,9 @@ use fanfare_hub::Seq;
 use crate::strip::{Strip, Taken};
 use crate::table::Token;
 
-/// Memory that all tapes of a shard take together. A socket takes up to 4 MiB before it is full
-/// (`net.ipv4.tcp_wmem`) and takes more when half of that is sent, so that a few of these bridge
-/// what a reader misses that keeps up on the whole. Who falls further behind reads the log, which
-/// costs several times as much for each event.
+/// Memory that all tapes of a shard take together: what some hundred thousand small events take,
+/// the seconds that a reader misses that keeps up on the whole. Who falls further behind reads the
+/// log, which costs several times as much for each event.
 const TAPES_BYTES_MAX: usize = 32 << 20;
 /// Strips smaller than this grow by the next one, so that few calls send many.
 const STRIP_BYTES_MIN: usize = 128 << 10;

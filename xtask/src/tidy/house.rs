@@ -91,7 +91,7 @@ pub(crate) const HOUSE: &[Room] = &[
         name: "fanfare-delivery",
         budget: 2_600,
         ours: &["fanfare-hub"],
-        foreign: Some(&["bytes", "fastrand", "rustix", "tracing"]),
+        foreign: Some(&["bytes", "fastrand", "rustix", "socket2", "tracing"]),
         unmentionable: &[
             "http",
             "hyper",

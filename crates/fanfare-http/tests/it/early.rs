@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use fanfare_testkit::{Address, RawConnection, TestHub};
 use tokio::net::TcpListener;
 
+use crate::kernel;
+
 /// A listener takes in connections from the moment it is bound, and those that a restarted or
 /// socket-activated hub finds are no worse than others: who of them vanishes is noticed.
 #[tokio::test]
@@ -29,12 +31,5 @@ async fn subscribe(address: Address) -> RawConnection {
 /// Whether the kernel asks the peer for a sign of life from time to time: the connection's timer is
 /// of kind 2 (proc_net_tcp.rst in the kernel's documentation).
 fn has_keep_alive(hub: SocketAddr, client: SocketAddr) -> bool {
-    let connections = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let ports = [hub, client].map(|address| format!(":{:04X}", address.port()));
-    let connection = connections.lines().find(|line| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        fields[1].ends_with(&ports[0]) && fields[2].ends_with(&ports[1])
-    });
-    let timer = connection.and_then(|line| line.split_whitespace().nth(5));
-    timer.expect("the connection is open").starts_with("02:")
+    kernel::field(hub, client, 5).starts_with("02:")
 }

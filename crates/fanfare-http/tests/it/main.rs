@@ -13,6 +13,7 @@ mod ending;
 mod everybody;
 mod gaps;
 mod idempotency;
+mod kernel;
 mod methods;
 mod opening;
 mod pages;
