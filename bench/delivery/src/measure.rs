@@ -15,6 +15,8 @@ use crate::servers::{Place, Server};
 
 /// Subscribers that connect at once.
 const CONNECTING: usize = 200;
+/// Pushpin's processes lose track of each other when more connect at once, and answer 500.
+const CONNECTING_TO_PUSHPIN: usize = 8;
 /// One event after the other to all subscribers of one topic: what it takes when no two events
 /// share a send.
 const ALONE_PER_S: f64 = 3.0;
@@ -110,7 +112,10 @@ fn run(cell: &Cell, peer: Peer, plan: &Plan, place: &Place) -> Result<Run> {
         target: crate::peers::target(([127, 0, 0, 1], 0).into()),
         pids: Vec::new(),
         payload_bytes: cell.payload_bytes,
-        connecting: CONNECTING,
+        connecting: match peer {
+            Peer::Pushpin => CONNECTING_TO_PUSHPIN,
+            _ => CONNECTING,
+        },
         warm_up: plan.warm_up,
         counted: plan.counted,
     };
