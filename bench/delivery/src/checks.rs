@@ -122,8 +122,11 @@ impl List<'_> {
         median.is_finite().then_some(median)
     }
 
+    /// None beside a server that could not do it in every run, or did nothing.
     fn ratio(&self, of: Of, other: Peer) -> Option<f64> {
-        Some(self.median(Peer::Fanfare, of)? / self.median(other, of)?)
+        self.row(other).filter(|row| row.failure.is_none())?;
+        let ratio = self.median(Peer::Fanfare, of)? / self.median(other, of)?;
+        ratio.is_finite().then_some(ratio)
     }
 
     fn at_least(&mut self, of: Of, ratio: f64, other: Peer) {

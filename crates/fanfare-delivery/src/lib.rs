@@ -17,7 +17,8 @@
 //! - `framing`: the chunks in which everything is sent;
 //! - `table`, `wheel`, `socket`: connections by number, their timers, their system calls;
 //! - `interests`: who follows which topic;
-//! - `strip`, `tape`: what is new in a topic, and what was sent of it lately;
+//! - `strip`, `tape`, `lately`: what is new in a topic, what was sent of it, and what was read of
+//!   its past, for those who come for the same;
 //! - `stream`: one subscriber;
 //! - `shard`: the loop of one thread, and in its modules what a turn of it does.
 //!
@@ -28,6 +29,7 @@ pub mod door;
 mod framing;
 mod inbox;
 mod interests;
+mod lately;
 mod shard;
 pub mod shards;
 mod socket;

@@ -29,6 +29,7 @@ use self::requests::Asking;
 use crate::door::{Door, Times};
 use crate::inbox::Calls;
 use crate::interests::Interests;
+use crate::lately::Lately;
 use crate::shards::Peers;
 use crate::stream::Stream;
 use crate::table::{Table, Token};
@@ -51,6 +52,7 @@ pub(crate) struct Shard<D: Door> {
     times: Times,
     table: Table<Entry<D>>,
     interests: Interests,
+    lately: Lately,
     wheel: Wheel,
     /// When the turn began.
     now: Instant,
@@ -145,6 +147,7 @@ impl<D: Door> Shard<D> {
             listeners: Listeners::default(),
             table: Table::new(),
             interests: Interests::default(),
+            lately: Lately::default(),
             wheel: Wheel::new(now),
             now,
             tick: Tick::default(),

@@ -62,6 +62,8 @@ pub(crate) struct Behind {
     /// What one read may return is doubled so many times. Each that the socket took makes the next
     /// one larger, so that a long replay is few reads; who does not keep up is read less for.
     pub(crate) haste: u32,
+    /// Whether the last that its cursor had to tell was a gap.
+    pub(crate) told_gap: bool,
 }
 
 /// What was read for a stream and not sent yet.

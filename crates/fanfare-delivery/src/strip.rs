@@ -10,7 +10,7 @@ use std::io::IoSlice;
 use std::net::TcpStream;
 
 use bytes::Bytes;
-use fanfare_hub::{Event, Seq};
+use fanfare_hub::Seq;
 
 use crate::framing::{CHUNK_END, push_chunk, push_head};
 use crate::socket::{Moved, send_pieces, send_some};
@@ -59,11 +59,11 @@ fn offset(at: usize) -> u32 {
 
 impl Strip {
     /// Adds an event, which must be followed by others or by [`Strip::close_chunk`].
-    pub(crate) fn push(&mut self, event: &Event) {
-        self.open.extend_from_slice(&event.frame);
+    pub(crate) fn push(&mut self, seq: Seq, frame: &[u8]) {
+        self.open.extend_from_slice(frame);
         self.open_events += 1;
         // Known from where the chunk's contents begin, for now.
-        self.marks.push((event.seq, offset(self.open.len())));
+        self.marks.push((seq, offset(self.open.len())));
         if self.open.len() >= CHUNK_BYTES {
             self.close_chunk();
         }
@@ -190,24 +190,11 @@ mod tests {
     use std::io::Read as _;
     use std::net::TcpListener;
 
-    use fanfare_hub::event::Kind;
-    use fanfare_hub::{Timestamp, TopicName};
-
     use super::*;
-
-    fn event(seq: u64, bytes: usize) -> Event {
-        Event {
-            seq: Seq(seq),
-            time: Timestamp(0),
-            topic: TopicName::parse("a").unwrap(),
-            kind: Kind::Published,
-            frame: Bytes::from(format!("{seq:>bytes$}")),
-        }
-    }
 
     fn strip(seqs: std::ops::RangeInclusive<u64>, bytes: usize) -> Strip {
         let mut strip = Strip::default();
-        seqs.for_each(|seq| strip.push(&event(seq, bytes)));
+        seqs.for_each(|seq| strip.push(Seq(seq), format!("{seq:>bytes$}").as_bytes()));
         strip.close_chunk();
         strip
     }

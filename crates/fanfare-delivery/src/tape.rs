@@ -152,23 +152,13 @@ mod tests {
     use std::io::Read as _;
     use std::net::TcpListener;
 
-    use bytes::Bytes;
-    use fanfare_hub::event::Kind;
-    use fanfare_hub::{Event, Timestamp, TopicName};
-
     use super::*;
 
     /// Events of so many bytes each.
     fn strip(seqs: std::ops::RangeInclusive<u64>, bytes: usize) -> Strip {
         let mut strip = Strip::default();
         for seq in seqs {
-            strip.push(&Event {
-                seq: Seq(seq),
-                time: Timestamp(0),
-                topic: TopicName::parse("a").unwrap(),
-                kind: Kind::Published,
-                frame: Bytes::from(vec![b'.'; bytes]),
-            });
+            strip.push(Seq(seq), &vec![b'.'; bytes]);
         }
         strip.close_chunk();
         strip

@@ -135,6 +135,17 @@ impl Cursor {
         self.gap.as_ref()
     }
 
+    /// Moves on over events that whoever holds the cursor has from elsewhere: everything of the
+    /// selection up to `to`. Answers whether it did; it does not while it has something else to
+    /// tell first, or waits for storage.
+    pub fn step_over(&mut self, to: Seq) -> bool {
+        let is_free = self.gap.is_none() && self.held.is_none() && self.fetch.is_none();
+        if is_free {
+            self.after = self.after.max(to);
+        }
+        is_free
+    }
+
     /// What lies after the cursor; pending at the tail.
     ///
     /// # Cancel safety

@@ -61,6 +61,21 @@ impl Events {
         self.len() == 0
     }
 
+    /// The frame of each, with its seq.
+    pub fn frames(&self) -> impl Iterator<Item = (Seq, &[u8])> {
+        let (rows, each) = match &self.run {
+            Some(run) => (&*run.rows, &[][..]),
+            None => (&[][..], &**self),
+        };
+        let begins = std::iter::once(0).chain(rows.iter().map(|row| row.end));
+        let frames = self.run.as_ref().map_or(&[][..], |run| &run.frames);
+        let of_run = begins.zip(rows).map(|(begin, row)| {
+            let frame = frames.get(begin..row.end).unwrap_or_default();
+            (row.seq, frame)
+        });
+        of_run.chain(each.iter().map(|event| (event.seq, &*event.frame)))
+    }
+
     /// Some of their frames as they lie in memory: one by one, or all of them in one piece.
     #[must_use]
     pub fn piece(&self, nth: usize) -> Option<&Bytes> {

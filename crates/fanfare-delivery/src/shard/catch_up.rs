@@ -4,14 +4,14 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use fanfare_hub::{ReadBudget, Standing, Step};
+use fanfare_hub::{Limits, ReadBudget, Standing, Step};
 
 use super::{Connection, Entry, Phase, Shard};
 use crate::door::Door;
 use crate::framing::{LAST_CHUNK, chunk};
 use crate::interests::Interest;
 use crate::socket::Moved;
-use crate::stream::{Behind, State, Unsent};
+use crate::stream::{State, Unsent};
 use crate::strip::Taken;
 use crate::table::Token;
 
@@ -25,6 +25,8 @@ const HASTE_MAX: u32 = 2;
 enum Next {
     /// There is something to send.
     Send,
+    /// So many bytes were sent, and there may be more.
+    Sent(usize),
     /// Nothing to do until something happens.
     Wait,
 }
@@ -70,8 +72,15 @@ impl<D: Door> Shard<D> {
             if room == 0 {
                 return self.ready.push_back(token);
             }
-            if let Next::Wait = self.next(token) {
-                return;
+            match self.next(token) {
+                Next::Send => {}
+                Next::Sent(bytes) => {
+                    room = room.saturating_sub(bytes);
+                    if room == 0 {
+                        return self.ready.push_back(token);
+                    }
+                }
+                Next::Wait => return,
             }
         }
     }
@@ -167,48 +176,96 @@ impl<D: Door> Shard<D> {
         }
     }
 
+    /// Goes on from what another stream has just read.
+    fn read_lately(&mut self, token: Token) -> Option<Next> {
+        let tick = self.tick;
+        let Connection::Stream(stream) = &mut self.table.entry_mut(token)?.connection else {
+            return None;
+        };
+        let (Interest::One(number, _), State::Behind(behind)) =
+            (&stream.interest, &mut stream.state)
+        else {
+            return None;
+        };
+        let cursor = behind.cursor.as_mut()?;
+        let after = cursor.position().seq;
+        let topic = &self.interests.topic(*number).name;
+        let strip = self.lately.find(topic, after, self.now)?;
+        if !cursor.step_over(after) {
+            return None;
+        }
+        let taken = strip.send(strip.place_after(after), after, &stream.socket);
+        let (bytes, through) = match &taken {
+            Taken::Whole(bytes) => (*bytes, strip.last()),
+            Taken::Part(bytes, seq, _) => (*bytes, *seq),
+            Taken::Broken => {
+                self.close(token);
+                return Some(Next::Wait);
+            }
+        };
+        cursor.step_over(through);
+        stream.sent = tick;
+        self.caught_up_bytes += bytes;
+        let events = strip.count_after(after) - strip.count_after(through);
+        self.door.delivered(events as u64, bytes as u64);
+        Some(match taken {
+            Taken::Part(_, _, rest) => {
+                behind.unsent = Unsent::rest(rest);
+                behind.is_blocked = true;
+                behind.haste = 0;
+                Next::Wait
+            }
+            _ => Next::Sent(bytes),
+        })
+    }
+
     /// Asks the stream's cursor.
     fn read_on(&mut self, token: Token) -> Next {
+        if let Some(next) = self.read_lately(token) {
+            return next;
+        }
         let waker = self.calls.waker(token);
-        let limits = self.hub.limits();
-        let (bytes_max, events_max) = (limits.turn_bytes_max, limits.turn_events_max);
-        let (door, phase, position) =
-            (std::sync::Arc::clone(&self.door), self.phase, self.position);
-        let Some(stream) = self.stream_mut(token) else {
+        let (phase, position) = (self.phase, self.position);
+        let Some(Entry {
+            connection: Connection::Stream(stream),
+            ..
+        }) = self.table.entry_mut(token)
+        else {
             return Next::Wait;
         };
         let State::Behind(behind) = &mut stream.state else {
             return Next::Wait;
         };
-        let Behind {
-            cursor,
-            unsent,
-            ends,
-            haste,
-            ..
-        } = &mut **behind;
-        let Some(mut reader) = cursor.take() else {
+        let Some(mut reader) = behind.cursor.take() else {
             return Next::Wait;
         };
-        let budget = ReadBudget {
-            bytes: bytes_max.saturating_mul(1 << *haste),
-            events: events_max.saturating_mul(1 << *haste),
-        };
+        let before = reader.position().seq;
+        let budget = budget(self.hub.limits(), behind.haste);
         match reader.poll_step(&mut Context::from_waker(&waker), budget) {
-            Poll::Ready(Step::Gap(gap)) => *unsent = Unsent::Bytes(chunk(&door.gap(&gap))),
+            Poll::Ready(Step::Gap(gap)) => {
+                behind.unsent = Unsent::Bytes(chunk(&self.door.gap(&gap)));
+                behind.told_gap = true;
+            }
             Poll::Ready(Step::Events(slice)) => {
+                // Behind a gap not everything is there that follows the place.
+                let has_all = !std::mem::take(&mut behind.told_gap);
+                if let (Interest::One(number, _), true) = (&stream.interest, has_all) {
+                    let topic = &self.interests.topic(*number).name;
+                    self.lately
+                        .note(token, topic, before, &slice.events, self.now);
+                }
                 let bytes = slice.events.pieces().map(Bytes::len).sum();
-                door.delivered(slice.events.len() as u64, bytes as u64);
-                *unsent = Unsent::events(slice.events, bytes);
-                *haste = HASTE_MAX.min(*haste + 1);
+                self.door.delivered(slice.events.len() as u64, bytes as u64);
+                behind.unsent = Unsent::events(slice.events, bytes);
+                behind.haste = HASTE_MAX.min(behind.haste + 1);
             }
             Poll::Ready(Step::Over) => {
-                *unsent = Unsent::Bytes(LAST_CHUNK.into());
-                *ends = true;
+                behind.unsent = Unsent::Bytes(LAST_CHUNK.into());
+                behind.ends = true;
             }
             Poll::Pending => match reader.rest() {
                 Err(reader) => {
-                    *cursor = Some(*reader);
+                    behind.cursor = Some(*reader);
                     return Next::Wait;
                 }
                 Ok(standing) => {
@@ -219,15 +276,22 @@ impl<D: Door> Shard<D> {
                         stream.state = State::Live;
                         return Next::Wait;
                     }
-                    let mut farewell = chunk(&door.farewell()).to_vec();
-                    farewell.extend_from_slice(LAST_CHUNK);
-                    *unsent = Unsent::Bytes(farewell.into());
-                    *ends = true;
+                    let farewell = chunk(&self.door.farewell());
+                    behind.unsent = Unsent::Bytes([&farewell, LAST_CHUNK].concat().into());
+                    behind.ends = true;
                     return Next::Send;
                 }
             },
         }
-        *cursor = Some(reader);
+        behind.cursor = Some(reader);
         Next::Send
+    }
+}
+
+/// What one read may return.
+fn budget(limits: &Limits, haste: u32) -> ReadBudget {
+    ReadBudget {
+        bytes: limits.turn_bytes_max.saturating_mul(1 << haste),
+        events: limits.turn_events_max.saturating_mul(1 << haste),
     }
 }

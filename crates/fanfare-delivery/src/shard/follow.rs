@@ -94,7 +94,7 @@ impl<D: Door> Shard<D> {
                 && !self.interests.topic(number).ones.is_empty()
             {
                 let sweep = self.sweep_of(number);
-                sweep.strip.push(event);
+                sweep.strip.push(event.seq, &event.frame);
                 sweep.ends |= event.kind == Kind::End;
             }
             let nth = u32::try_from(nth).unwrap_or(u32::MAX);
@@ -266,7 +266,7 @@ impl<D: Door> Shard<D> {
         let mut strip = Strip::default();
         let mut ends = false;
         for event in due.filter(|event| event.seq > stream.after) {
-            strip.push(event);
+            strip.push(event.seq, &event.frame);
             ends |= event.kind == Kind::End;
         }
         if !matches!(stream.state, State::Live) || strip.is_empty() {
