@@ -54,7 +54,8 @@ fn sentence(rows: &[Row]) -> String {
     let rates: Vec<_> = told
         .iter()
         .filter_map(|peer| {
-            let row = rows.iter().find(|row| row.peer == *peer)?;
+            let is_measured = |row: &&Row| row.peer == *peer && row.failure.is_none();
+            let row = rows.iter().find(is_measured)?;
             let rate = row.spread(|run| run.figures.deliveries_per_s).median;
             rate.is_finite()
                 .then(|| format!("{} {}", peer.name(), thousands(rate)))
