@@ -54,7 +54,7 @@ impl Lately {
         events
             .frames()
             .for_each(|(seq, frame)| strip.push(seq, frame));
-        strip.close_chunk();
+        strip.seal();
         self.bytes += strip.footprint();
         self.reads.push_back(Read {
             topic: topic.clone(),

@@ -22,10 +22,15 @@ const CHUNK_BYTES: usize = 2 << 10;
 
 /// New events of one topic, laid out for the socket.
 ///
-/// Invariant: outside of the shard's laying out, everything is in chunks.
+/// Invariant: once it is sealed, everything is in chunks.
 #[derive(Default)]
 pub(crate) struct Strip {
-    bytes: Vec<u8>,
+    /// All chunks, once they are sealed.
+    bytes: Bytes,
+    /// All chunks, as long as it grows.
+    growing: Vec<u8>,
+    /// What the bytes take in memory.
+    capacity: usize,
     /// The events, each with where it ends.
     marks: Vec<(Seq, u32)>,
     /// The chunks, each with its last event and where it ends.
@@ -58,7 +63,7 @@ fn offset(at: usize) -> u32 {
 }
 
 impl Strip {
-    /// Adds an event, which must be followed by others or by [`Strip::close_chunk`].
+    /// Adds an event, which must be followed by others or by [`Strip::seal`].
     pub(crate) fn push(&mut self, seq: Seq, frame: &[u8]) {
         self.open.extend_from_slice(frame);
         self.open_events += 1;
@@ -69,16 +74,24 @@ impl Strip {
         }
     }
 
+    /// Ends its growing.
+    pub(crate) fn seal(&mut self) {
+        self.close_chunk();
+        self.open = Vec::new();
+        self.capacity = self.growing.capacity();
+        self.bytes = std::mem::take(&mut self.growing).into();
+    }
+
     /// Makes a chunk of what there is.
-    pub(crate) fn close_chunk(&mut self) {
+    fn close_chunk(&mut self) {
         if self.open_events == 0 {
             return;
         }
-        push_chunk(&self.open, &mut self.bytes);
-        let begin = self.bytes.len() - CHUNK_END.len() - self.open.len();
+        push_chunk(&self.open, &mut self.growing);
+        let begin = self.growing.len() - CHUNK_END.len() - self.open.len();
         let last_events = self.marks.iter_mut().rev().take(self.open_events);
         last_events.for_each(|(_, end)| *end = offset(begin + *end as usize));
-        self.chunks.push((self.last(), offset(self.bytes.len())));
+        self.chunks.push((self.last(), offset(self.growing.len())));
         self.open.clear();
         self.open_events = 0;
     }
@@ -86,10 +99,12 @@ impl Strip {
     /// Adds later events.
     pub(crate) fn append(&mut self, later: &Self) {
         let before = self.bytes.len();
-        self.bytes.extend_from_slice(&later.bytes);
+        self.growing = std::mem::take(&mut self.bytes).into();
+        self.growing.extend_from_slice(&later.bytes);
         let moved = |(seq, end): &(Seq, u32)| (*seq, offset(before + *end as usize));
         self.marks.extend(later.marks.iter().map(moved));
         self.chunks.extend(later.chunks.iter().map(moved));
+        self.seal();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -103,7 +118,7 @@ impl Strip {
     /// What it takes in memory.
     pub(crate) fn footprint(&self) -> usize {
         let places = self.marks.capacity() + self.chunks.capacity();
-        self.bytes.capacity() + self.open.capacity() + places * size_of::<(Seq, u32)>()
+        self.capacity + places * size_of::<(Seq, u32)>()
     }
 
     pub(crate) fn last(&self) -> Seq {
@@ -179,9 +194,17 @@ impl Strip {
         let Some((last, end)) = self.chunk_at(reached.max(begin + 1)) else {
             return Taken::Part(sent, after, Bytes::new());
         };
-        // Copied, so that a socket which stands still keeps no more than that.
-        let rest = [head_left, &self.bytes[reached..end]].concat();
-        Taken::Part(sent, last, rest.into())
+        let is_most = end - reached > self.bytes.len() / 2;
+        Taken::Part(
+            sent,
+            last,
+            match head_left.is_empty() && is_most {
+                // Of a large event, which all who stand still in it share.
+                true => self.bytes.slice(reached..end),
+                // Copied, so that a socket which stands still keeps no more than that.
+                false => [head_left, &self.bytes[reached..end]].concat().into(),
+            },
+        )
     }
 }
 
@@ -195,7 +218,7 @@ mod tests {
     fn strip(seqs: std::ops::RangeInclusive<u64>, bytes: usize) -> Strip {
         let mut strip = Strip::default();
         seqs.for_each(|seq| strip.push(Seq(seq), format!("{seq:>bytes$}").as_bytes()));
-        strip.close_chunk();
+        strip.seal();
         strip
     }
 

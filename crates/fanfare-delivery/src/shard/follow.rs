@@ -114,7 +114,7 @@ impl<D: Door> Shard<D> {
         }
         self.feed = feed;
         for sweep in &mut self.sweeps {
-            sweep.strip.close_chunk();
+            sweep.strip.seal();
         }
     }
 
@@ -272,7 +272,7 @@ impl<D: Door> Shard<D> {
         if !matches!(stream.state, State::Live) || strip.is_empty() {
             return;
         }
-        strip.close_chunk();
+        strip.seal();
         let all = strip.count_after(Seq::ZERO);
         let begin = strip.place_after(Seq::ZERO);
         match strip.send(begin, stream.after, &stream.socket) {
