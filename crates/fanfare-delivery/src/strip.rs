@@ -194,17 +194,15 @@ impl Strip {
         let Some((last, end)) = self.chunk_at(reached.max(begin + 1)) else {
             return Taken::Part(sent, after, Bytes::new());
         };
-        let is_most = end - reached > self.bytes.len() / 2;
-        Taken::Part(
-            sent,
-            last,
-            match head_left.is_empty() && is_most {
-                // Of a large event, which all who stand still in it share.
-                true => self.bytes.slice(reached..end),
-                // Copied, so that a socket which stands still keeps no more than that.
-                false => [head_left, &self.bytes[reached..end]].concat().into(),
-            },
-        )
+        let owed = &self.bytes[reached..end];
+        let is_most = owed.len() > self.bytes.len() / 2;
+        let rest = match head_left.is_empty() && is_most {
+            // Of a large event, which all who stand still in it share.
+            true => self.bytes.slice(reached..end),
+            // Copied, so that a socket which stands still keeps no more than that.
+            false => [head_left, owed].concat().into(),
+        };
+        Taken::Part(sent, last, rest)
     }
 }
 
