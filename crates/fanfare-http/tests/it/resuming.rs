@@ -179,3 +179,29 @@ async fn who_asks_for_no_history_gets_what_comes_from_now_on() {
         assert_eq!(stream.next_data().await, "now");
     }
 }
+
+/// What one has just read of the past is sent to the others from the same bytes. Each stands
+/// elsewhere in it, and the past is several reads long.
+#[tokio::test]
+async fn many_who_ask_for_the_same_past_get_exactly_what_they_missed() {
+    const EVENTS: usize = 6_000;
+    const APART: usize = 97;
+    let hub = TestHub::start().await;
+    for _ in 0..EVENTS / 1_000 {
+        hub.publish_many("/a", 1_000).await;
+    }
+    let mut first = hub.subscribe(Form::Sse, "/a?history=all").await;
+    let all: Vec<_> = first.take(EVENTS).await;
+    let ids: Vec<_> = all.into_iter().map(|event| event.id).collect();
+    let mut streams = Vec::new();
+    for nth in 0..30 {
+        let from = nth * APART;
+        let ask = hub.fetch("/a").last_event_id(&ids[from]);
+        streams.push((from, ask.subscribe(Form::Sse).await));
+    }
+    for (from, stream) in &mut streams {
+        let missed = stream.take(EVENTS - *from - 1).await;
+        let missed: Vec<_> = missed.into_iter().map(|event| event.id).collect();
+        assert!(missed == ids[*from + 1..], "from {from} on");
+    }
+}
