@@ -15,6 +15,8 @@ use crate::subscriber::{Phase, Subscriber, connect, reset};
 
 /// A million subscribers take a minute or two; what takes longer than this is at an end.
 const OPEN_WITHIN: Duration = Duration::from_secs(600);
+/// Until those try again whom the server hung up on instead of accepting them.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Receive buffer of a reader that stalls, so that the server notices soon.
 const STALLED_RECEIVE_BYTES: usize = 4_096;
 
@@ -49,7 +51,8 @@ impl Load {
         self.admit(first..self.subscribers.len(), opening.in_flight, within)
     }
 
-    /// Connects subscribers that are closed, and waits until all of them are accepted.
+    /// Connects subscribers that are closed, and waits until all of them are accepted. Whom the
+    /// server hangs up on meanwhile, as some do under load, is counted and tries again.
     pub(super) fn admit(
         &mut self,
         numbers: std::ops::Range<usize>,
@@ -58,13 +61,15 @@ impl Load {
     ) -> Result<Duration> {
         let begin = self.now_ns();
         let goal = self.open + numbers.len();
-        let mut waiting = numbers;
+        let mut waiting = numbers.clone();
         let (mut seen, mut seen_ns) = (self.open, begin);
         while self.open < goal {
             while self.opening < in_flight
                 && let Some(number) = waiting.next()
             {
-                self.begin(number)?;
+                if self.subscribers[number].phase == Phase::Closed {
+                    self.begin(number)?;
+                }
             }
             let now = self.now_ns();
             if self.open != seen {
@@ -80,11 +85,15 @@ impl Load {
                     goal - seen,
                     match self.hung_up {
                         0 => String::new(),
-                        hung_up => format!("; it hung up on {hung_up}"),
+                        hung_up => format!("; it hung up {hung_up} times"),
                     }
                 );
             }
-            self.turn(now + nanoseconds(Duration::from_millis(100)))?;
+            self.turn(now + nanoseconds(PAUSE))?;
+            if self.opening == 0 && self.open < goal && waiting.is_empty() {
+                self.drive(PAUSE)?;
+                waiting = numbers.clone();
+            }
         }
         Ok(Duration::from_nanos(self.now_ns() - begin))
     }

@@ -98,6 +98,21 @@ fn mistakes_of_a_server_are_found_and_fail() {
 }
 
 #[test]
+fn who_is_hung_up_on_instead_of_let_in_comes_again_and_is_counted() {
+    let server = Server::start(Fault::HangUp);
+    let exit = bench(&server.url, &["-s", "5", "-r", "100", "-c", "1", "--json"]);
+    assert_eq!(exit.code, Some(1), "{exit:?}");
+    let seen = json(&exit);
+    assert_eq!(
+        (&seen["hung_up"], &seen["missing"]),
+        (&1.into(), &0.into()),
+        "{seen}"
+    );
+    let deliveries = seen["deliveries"].as_f64().unwrap() / seen["events"].as_f64().unwrap();
+    assert!((4.0..6.0).contains(&deliveries), "all five get it: {seen}");
+}
+
+#[test]
 fn a_server_without_faults_of_any_make_passes() {
     let server = Server::start(Fault::None);
     let args = [

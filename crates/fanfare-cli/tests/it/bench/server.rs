@@ -18,6 +18,8 @@ pub(super) enum Fault {
     Repeat,
     /// It gets one event after the next.
     Swap,
+    /// It is hung up on instead of let in, and let in when it comes again.
+    HangUp,
     /// Nobody is let in.
     RefuseSubscribe(u16),
     /// No event is taken.
@@ -41,6 +43,7 @@ struct State {
     events: usize,
     /// What the first subscriber gets with the next event.
     kept: String,
+    has_hung_up: bool,
     heads: Vec<String>,
 }
 
@@ -102,6 +105,9 @@ impl Room {
             return socket.write_all(refusal(status).as_bytes()).ok();
         }
         let mut state = self.state.lock().unwrap();
+        if self.fault == Fault::HangUp && !std::mem::replace(&mut state.has_hung_up, true) {
+            return None;
+        }
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
         socket.write_all(head.as_bytes()).ok()?;
         state.subscribers.push(socket);
