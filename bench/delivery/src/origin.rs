@@ -75,7 +75,7 @@ impl Configuration {
             },
             Peer::Pushpin => Self {
                 version: said("pushpin", &["--version"]),
-                summary: "The package of the distribution with its own defaults and its test route; folder and ports are ours.".to_owned(),
+                summary: "The package of the distribution with its own defaults and its test route; folder and ports are ours, and `message_rate` and `message_hwm` are raised from 2,500 and 25,000, which would be all that is measured.".to_owned(),
                 file: Some(pushpin::config(Path::new("FOLDER"), example(7999), example(5561))),
             },
             Peer::Express => plain(

@@ -56,7 +56,8 @@ fn wait_until_accepted(http: SocketAddr) -> Result<()> {
     }
 }
 
-/// The defaults of the distribution, in a folder and at ports of our own.
+/// The defaults of the distribution, in a folder and at ports of our own. Only its limit of messages
+/// a second is raised, or it would be all that is measured.
 pub fn config(dir: &Path, http: SocketAddr, publish: SocketAddr) -> String {
     let (dir, http, publish) = (dir.display(), http.port(), publish.port());
     format!(
@@ -89,8 +90,8 @@ push_in_http_max_headers_size=10000
 push_in_http_max_body_size=1000000
 stats_spec=ipc://{dir}/stats
 command_spec=ipc://{dir}/command
-message_rate=2500
-message_hwm=25000
+message_rate=1000000
+message_hwm=1000000
 message_wait=5000
 id_cache_ttl=60
 connection_subscription_max=20
