@@ -77,8 +77,12 @@ pub(crate) struct Shard<D: Door> {
     owes_a_look: bool,
     /// Streams that can go on by themselves.
     ready: VecDeque<Token>,
+    /// Since when what is visible waits for what is being published.
+    gathers_since: Option<Instant>,
     /// Requests that may still be taken in this turn.
     requests_left: usize,
+    /// Requests that were taken in this turn.
+    requests_taken: usize,
     /// Connections whose requests wait for another turn.
     held: VecDeque<Token>,
     phase: Phase,
@@ -161,6 +165,8 @@ impl<D: Door> Shard<D> {
             caught_up_bytes: 0,
             owes_a_look: false,
             ready: VecDeque::new(),
+            gathers_since: None,
+            requests_taken: 0,
             requests_left: 0,
             held: VecDeque::new(),
             phase: Phase::Running,

@@ -24,6 +24,9 @@ const FEED: ReadBudget = ReadBudget {
     bytes: 256 << 10,
     events: 4_096,
 };
+/// How long a sweep is put off while requests keep coming, so that what they publish shares its
+/// sends: about as long as a sweep to a few hundred takes.
+const GATHER_MAX: Duration = Duration::from_millis(1);
 /// How long a turn sweeps: publishers wait no longer for their answers because of it.
 const SWEEP_MAX: Duration = Duration::from_millis(5);
 /// Sends between two looks at the clock, some 0.2 ms.
@@ -67,11 +70,14 @@ impl<D: Door> Shard<D> {
     pub(super) fn follow(&mut self) {
         // Whoever rang for what cannot be read now will not ring again.
         self.owes_a_look = !self.sweeps.is_empty() || !self.manys.is_empty();
-        let log = self.hub.log();
-        if self.owes_a_look || (!self.has_more && log.last() == self.position) {
+        if self.owes_a_look || (!self.has_more && self.hub.log().last() == self.position) {
             return;
         }
-        let feed = log.feed(self.position, self.trims_seen, FEED);
+        if self.is_gathering() {
+            self.owes_a_look = true;
+            return;
+        }
+        let feed = self.hub.log().feed(self.position, self.trims_seen, FEED);
         self.swept_from = self.position;
         match feed.lost {
             FeedLoss::Nothing => {}
@@ -83,6 +89,20 @@ impl<D: Door> Shard<D> {
         self.has_more = feed.has_more;
         self.feed = feed.events;
         self.lay_out();
+    }
+
+    /// Whether what is visible waits for more of its kind. Where no request came, nothing waits.
+    fn is_gathering(&mut self) -> bool {
+        if self.requests_taken == 0 || self.has_more {
+            self.gathers_since = None;
+            return false;
+        }
+        let since = *self.gathers_since.get_or_insert(self.now);
+        let is_over = self.now.duration_since(since) >= GATHER_MAX;
+        if is_over {
+            self.gathers_since = None;
+        }
+        !is_over
     }
 
     /// Sorts the events of the feed to those who follow their topics.

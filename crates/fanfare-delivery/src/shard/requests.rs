@@ -141,6 +141,7 @@ impl<D: Door> Shard<D> {
     fn may_take(&mut self, token: Token) -> bool {
         if let Some(left) = self.requests_left.checked_sub(1) {
             self.requests_left = left;
+            self.requests_taken += 1;
             return true;
         }
         if let Some(asking) = self.asking_mut(token) {

@@ -83,6 +83,7 @@ impl<D: Door> Shard<D> {
             false => EVENTS_MAX,
         };
         self.caught_up_bytes = 0;
+        self.requests_taken = 0;
         for _ in 0..self.held.len().min(self.requests_left) {
             if let Some(token) = self.held.pop_front() {
                 self.go_on(token);
