@@ -12,8 +12,10 @@ use crate::ledger::Course;
 use crate::stream::Stream;
 
 /// Addresses of this machine that subscribers come from in turns: each has ports of its own, of
-/// which some 28,000 are free at once and none for a minute after a connection.
-const SOURCES: u32 = 16;
+/// which some 28,000 are free at once and none for a minute after a connection. Enough for a
+/// million subscribers where 64,000 are free, and half of them still free, or looking for one
+/// takes long.
+const SOURCES: u32 = 32;
 
 /// How far a subscriber is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,6 +54,14 @@ pub(crate) struct HubOptions {
     #[arg(long, conflicts_with_all = ["data", "durability", "segment_bytes"])]
     memory: bool,
 
+    /// Connections at once; more are closed unread. Each takes an open file
+    #[arg(long, env = "FANFARE_CONNECTIONS_MAX", value_name = "NUMBER", default_value_t = Limits::default().connections_max)]
+    connections_max: usize,
+
+    /// Subscribers at once; more are answered 503
+    #[arg(long, env = "FANFARE_SUBSCRIBERS_MAX", value_name = "NUMBER", default_value_t = Limits::default().subscribers_max)]
+    subscribers_max: usize,
+
     /// What an acknowledged event survives
     #[arg(long, env = "FANFARE_DURABILITY", value_name = "LEVEL", value_enum, default_value_t = Level::Disk)]
     durability: Level,
@@ -117,6 +125,8 @@ impl HubOptions {
         let limits = Limits {
             retry: self.retry,
             heartbeat: self.heartbeat,
+            connections_max: self.connections_max,
+            subscribers_max: self.subscribers_max,
             ..Limits::default()
         };
         let builder = Hub::builder().limits(limits).retention(retention);
