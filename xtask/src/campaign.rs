@@ -3,13 +3,17 @@
 //! - `load`: the publishers, subscribers and the checker, a program beside this one;
 //! - `hub`: the hub, another program, and what it says of itself;
 //! - `record`: what a run leaves in `docs/results`;
-//! - `crash`, `corrupt`, `disk_full`, `power_cut`: what is taken away.
+//! - `crash`, `corrupt`, `disk_full`, `power_cut`: what is taken away;
+//! - `guest`: a machine of one's own, for what takes a power cut or more than a process may have;
+//! - `million`: nothing is taken away there, there are only very many.
 
 pub(crate) mod corrupt;
 pub(crate) mod crash;
 pub(crate) mod disk_full;
+mod guest;
 mod hub;
 mod load;
+pub(crate) mod million;
 pub(crate) mod power_cut;
 mod record;
 

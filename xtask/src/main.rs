@@ -40,6 +40,8 @@ enum Verb {
     DiskFull(campaign::disk_full::Options),
     /// Cut the power of a guest under load, and count what was lost.
     PowerCut(campaign::power_cut::Options),
+    /// Hold a million subscribers in a guest, reach them all, and tell what each costs.
+    Million(campaign::million::Options),
     /// Feed a fuzz target with random input.
     Fuzz(fuzz::Options),
 }
@@ -66,6 +68,7 @@ fn run(cli: Cli) -> Result<bool> {
         Verb::Corrupt(options) => campaign::corrupt::run(&options),
         Verb::DiskFull(options) => campaign::disk_full::run(&options),
         Verb::PowerCut(options) => campaign::power_cut::run(&options),
+        Verb::Million(options) => campaign::million::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
     }
 }

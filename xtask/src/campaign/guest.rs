@@ -1,4 +1,5 @@
-//! The guest: a kernel of Debian, and an initramfs of busybox, the hub and the libraries it needs.
+//! Guests under QEMU: a kernel of Debian, and an initramfs of busybox, the hub and the libraries it
+//! needs. What a guest does is in its first program.
 
 use std::fs;
 use std::io::Write;
@@ -9,26 +10,48 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{ask, words};
+use crate::test::packages::Package;
 
-/// The first program of the guest.
-const INIT: &str = "deploy/guest/init";
-
-/// What the script calls; each is a link to busybox.
-const APPLETS: &str = "cut insmod ip mount sh sleep";
+/// What the scripts call; each is a link to busybox.
+const APPLETS: &str = "awk cut insmod ip mount poweroff sh sleep";
 
 /// Drivers that the cloud kernel leaves to modules; its ext4 is built in.
 const DRIVERS: [&str; 3] = ["virtio_pci", "virtio_blk", "virtio_net"];
 
-/// What QEMU needs to start the guest.
+/// What is in it, besides what its campaign brings.
+pub(super) const PACKAGES: &[Package<'_>] = &[
+    Package {
+        name: "busybox-static",
+        program: "busybox",
+    },
+    Package {
+        name: "linux-image-cloud-amd64",
+        program: "a kernel is no program",
+    },
+    Package {
+        name: "qemu-system-x86",
+        program: "qemu-system-x86_64",
+    },
+];
+
+/// A guest that can be started as often as one likes.
 pub(super) struct Guest {
-    pub(super) kernel: PathBuf,
-    /// Name of the archive in the folder of the rig.
-    pub(super) initramfs: &'static str,
+    kernel: PathBuf,
+    folder: PathBuf,
+    is_accelerated: bool,
 }
 
+/// Name of the archive in the folder of the guest.
+const INITRAMFS: &str = "initramfs";
+
 impl Guest {
-    /// Puts the guest together in `folder`, which is emptied first.
-    pub(super) fn build(hub: &Path, folder: &Path) -> Result<Self> {
+    /// Puts the guest together in `folder`, which is emptied first; `init` is the script that it
+    /// runs.
+    pub(super) fn build(init: &str, hub: &Path, folder: &Path) -> Result<Self> {
+        ensure!(
+            cfg!(target_arch = "x86_64"),
+            "guests are made for x86-64 only"
+        );
         let release = kernel_release()?;
         let root = folder.join("root");
         if root.exists() {
@@ -37,7 +60,7 @@ impl Guest {
         for inner in ["bin", "data", "dev", "modules", "proc", "sys"] {
             fs::create_dir_all(root.join(inner))?;
         }
-        fs::copy(INIT, root.join("init"))?;
+        fs::copy(init, root.join("init"))?;
         add_busybox(&root)?;
         // Symbols are three quarters of it, and a kernel reads them for nothing at every boot.
         ask(Command::new("strip")
@@ -46,13 +69,69 @@ impl Guest {
             .arg(hub))?;
         add_libraries(hub, &root)?;
         add_modules(&release, &root)?;
-        let initramfs = "initramfs";
-        pack(&root, &folder.join(initramfs))?;
+        pack(&root, &folder.join(INITRAMFS))?;
         Ok(Self {
             kernel: Path::new("/boot").join(format!("vmlinuz-{release}")),
-            initramfs,
+            folder: folder.to_path_buf(),
+            is_accelerated: is_accelerated(),
         })
     }
+
+    /// Who runs the guest's instructions.
+    pub(super) fn processor(&self) -> &'static str {
+        if self.is_accelerated {
+            "the one of this machine, through KVM"
+        } else {
+            "emulated, because KVM does not run on the hardware here"
+        }
+    }
+
+    /// QEMU with two processors and no devices, which writes the console to a file of that name;
+    /// `environment` is handed to the script.
+    pub(super) fn qemu(&self, memory_mib: u64, environment: &str) -> Command {
+        let (accelerator, processor) = match self.is_accelerated {
+            true => ("kvm", "host"),
+            false => ("tcg", "max"),
+        };
+        let mut qemu =
+            words("qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot");
+        qemu.arg("-machine").arg(format!("q35,accel={accelerator}"));
+        qemu.args(["-cpu", processor, "-smp", "2"]);
+        qemu.arg("-m").arg(memory_mib.to_string());
+        qemu.arg("-serial").arg(format!("file:{CONSOLE}"));
+        qemu.arg("-kernel").arg(&self.kernel);
+        qemu.args(["-initrd", INITRAMFS]);
+        // What the kernel does not know becomes an environment variable of `init`.
+        let boot = "console=ttyS0 quiet loglevel=4 edd=off nokaslr mitigations=off panic=-1";
+        qemu.arg("-append").arg(format!("{boot} {environment}"));
+        qemu.current_dir(&self.folder).stdin(Stdio::null());
+        qemu
+    }
+
+    /// The file that the console is written to, empty.
+    pub(super) fn console(&self) -> Result<PathBuf> {
+        let console = self.folder.join(CONSOLE);
+        fs::write(&console, "")?;
+        Ok(console)
+    }
+}
+
+/// Name of the file that the console is written to.
+const CONSOLE: &str = "console";
+
+/// Says whether KVM runs guests on the processor itself.
+/// Where it has to translate foreign kernels, it is slower than QEMU's own emulation.
+fn is_accelerated() -> bool {
+    let is_open = fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_ok();
+    let is_hardware = |vendor: &str| Path::new("/sys/module").join(vendor).exists();
+    is_open
+        && ["kvm_intel", "kvm_amd"]
+            .iter()
+            .any(|vendor| is_hardware(vendor))
 }
 
 /// The newest cloud kernel that is installed with its modules.

@@ -5,7 +5,6 @@
 //! and the write cache of the other vanish; then the same disk is started anew.
 //! Before that the rig has to show that it would notice: a hub that does not sync must lose.
 
-mod guest;
 mod machine;
 mod plan;
 
@@ -17,12 +16,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use super::guest::{self, Guest};
 use super::hub::{self, HUB, KEEP_ALL, LOAD, SMALL_SEGMENTS};
 use super::load::{Load, Traffic, Verdict};
 use super::record::Record;
 use crate::command::words;
 use crate::test::packages::{self, Package};
-use guest::Guest;
 use machine::{DriveCache, Rig};
 use plan::{Plan, Round};
 
@@ -46,12 +45,13 @@ const FOLDER: &str = "target/power-cut";
 /// Rounds of the hub that does not sync; each alone loses nearly all.
 const LIAR_ROUNDS: u32 = 2;
 
+/// The first program of the guest.
+const INIT: &str = "deploy/guest/power-cut";
+
+/// What the rig needs besides the guest.
 const PACKAGES: &[Package<'_>] = &[
-    package("busybox-static", "busybox"),
     package("e2fsprogs", "mkfs.ext4"),
-    package("linux-image-cloud-amd64", "a kernel is no program"),
     package("nbdkit", "nbdkit"),
-    package("qemu-system-x86", "qemu-system-x86_64"),
 ];
 
 const ABOUT: &str = "# Power cuts
@@ -74,7 +74,10 @@ const fn package(name: &'static str, program: &'static str) -> Package<'static> 
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let rig = prepare()?;
     let seed = options.seed;
-    println!("the guest's processor is {}; seed {seed}", rig.processor());
+    println!(
+        "the guest's processor is {}; seed {seed}",
+        rig.guest.processor()
+    );
     let liar = Campaign::new(&rig, "written", seed)?.run(LIAR_ROUNDS)?;
     println!("without syncs, {}", liar.describe());
     ensure!(
@@ -93,15 +96,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 
 /// Brings and builds what the rig needs.
 fn prepare() -> Result<Rig> {
-    ensure!(
-        cfg!(target_arch = "x86_64"),
-        "the guest of the power cuts is made for x86-64"
-    );
+    packages::bring(guest::PACKAGES)?;
     packages::bring(PACKAGES)?;
     hub::build()?;
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder)?;
-    let guest = Guest::build(Path::new(HUB), folder)?;
+    let guest = Guest::build(INIT, Path::new(HUB), folder)?;
     Rig::new(guest, folder)
 }
 
@@ -223,7 +223,7 @@ fn write(options: &Options, rig: &Rig, [run, liar]: [&Run; 2]) -> Result<()> {
          |---|--:|--:|--:|--:|\n{}{}\n\
          The checker, with `disk`:\n\n```text\n{}\n```\n\n\
          And with `written`, where loss is what has to be found:\n\n```text\n{}\n```",
-        rig.processor(),
+        rig.guest.processor(),
         run.row("disk"),
         liar.row("written"),
         run.verdict.line,

@@ -8,13 +8,13 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::guest::Guest;
+use super::super::guest::Guest;
 use crate::command::{run, words};
 
 /// A boot takes 3 s where the processor has to be emulated; this is a busy machine's patience.
@@ -42,7 +42,7 @@ const TROUBLE: [&str; 4] = [
 const DISK_BYTES: u64 = 2 << 30;
 
 /// Enough for the hub beside the page cache that is to be lost.
-const MEMORY_MIB: u32 = 768;
+const MEMORY_MIB: u64 = 768;
 
 /// What happens to writes that left the guest and were not flushed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +59,6 @@ pub(super) struct Rig {
     pub(super) guest: Guest,
     /// Where the hub is reached; the same for every boot, as after a real power cut.
     pub(super) address: SocketAddr,
-    is_accelerated: bool,
 }
 
 /// A guest with power.
@@ -79,17 +78,7 @@ impl Rig {
             folder: folder.to_path_buf(),
             guest,
             address,
-            is_accelerated: is_accelerated(),
         })
-    }
-
-    /// Who runs the guest's instructions.
-    pub(super) fn processor(&self) -> &'static str {
-        if self.is_accelerated {
-            "the one of this machine, through KVM"
-        } else {
-            "emulated, because KVM does not run on the hardware here"
-        }
     }
 
     /// Makes the disk empty.
@@ -114,8 +103,7 @@ impl Rig {
     fn boot_until(&self, words: &str, cache: DriveCache, hub: &str) -> Result<Machine> {
         let start = Instant::now();
         let disk = self.attach_disk(cache)?;
-        let console = self.folder.join("console");
-        fs::write(&console, "")?;
+        let console = self.guest.console()?;
         let qemu = self.qemu(hub).spawn().context("cannot start QEMU")?;
         let mut machine = Machine {
             disk,
@@ -169,22 +157,7 @@ impl Rig {
     }
 
     fn qemu(&self, hub: &str) -> Command {
-        let (accelerator, processor) = match self.is_accelerated {
-            true => ("kvm", "host"),
-            false => ("tcg", "max"),
-        };
-        let mut qemu =
-            words("qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot");
-        qemu.arg("-machine").arg(format!("q35,accel={accelerator}"));
-        qemu.args([
-            "-cpu",
-            processor,
-            "-smp",
-            "2",
-            "-m",
-            &MEMORY_MIB.to_string(),
-        ]);
-        qemu.args(["-serial", "file:console"]);
+        let mut qemu = self.guest.qemu(MEMORY_MIB, &format!("HUB=\"{hub}\""));
         // The guest sees a drive with a write cache and says when it has to be flushed.
         qemu.args([
             "-drive",
@@ -195,12 +168,6 @@ impl Rig {
         qemu.arg("-netdev")
             .arg(format!("user,id=net,restrict=on,{forward}"));
         qemu.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
-        qemu.arg("-kernel").arg(&self.guest.kernel);
-        qemu.args(["-initrd", self.guest.initramfs]);
-        // What the kernel does not know becomes an environment variable of `init`.
-        let boot = "console=ttyS0 quiet loglevel=4 edd=off nokaslr mitigations=off panic=-1";
-        qemu.arg("-append").arg(format!("{boot} HUB=\"{hub}\""));
-        qemu.current_dir(&self.folder).stdin(Stdio::null());
         qemu
     }
 }
@@ -242,19 +209,4 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Says whether KVM runs guests on the processor itself.
-/// Where it has to translate foreign kernels, it is slower than QEMU's own emulation.
-fn is_accelerated() -> bool {
-    let is_open = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/kvm")
-        .is_ok();
-    let is_hardware = |vendor: &str| Path::new("/sys/module").join(vendor).exists();
-    is_open
-        && ["kvm_intel", "kvm_amd"]
-            .iter()
-            .any(|vendor| is_hardware(vendor))
 }
