@@ -68,7 +68,7 @@ fn head(measured: &[(Cell, &StoredCell)]) -> Result<String> {
     for line in distinct(measured.iter().map(|(_, it)| {
         let [server, load] = &it.cores;
         format!(
-            "Servers run on {server}, the load on {load}; a figure is the median of {} runs of {} s after a warm-up of {} s, in which the servers take turns, each in a fresh process; the range is in brackets.",
+            "Servers run on {server}, the load on {load}; a figure is the median of {} runs of {} s after a warm-up of {} s, in which the servers take turns, each in a fresh process; the range is in brackets. Where it is missing, there was one run, of which most was waiting for what never came.",
             it.rounds, it.counted_s, it.warm_up_s
         )
     })) {
