@@ -83,6 +83,8 @@ pub(crate) struct Shard<D: Door> {
     requests_left: usize,
     /// Requests that were taken in this turn.
     requests_taken: usize,
+    /// Publishes that the log has not answered yet.
+    publishing: usize,
     /// Connections whose requests wait for another turn.
     held: VecDeque<Token>,
     phase: Phase,
@@ -167,6 +169,7 @@ impl<D: Door> Shard<D> {
             ready: VecDeque::new(),
             gathers_since: None,
             requests_taken: 0,
+            publishing: 0,
             requests_left: 0,
             held: VecDeque::new(),
             phase: Phase::Running,

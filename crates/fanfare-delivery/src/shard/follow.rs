@@ -24,11 +24,12 @@ const FEED: ReadBudget = ReadBudget {
     bytes: 256 << 10,
     events: 4_096,
 };
-/// How long a sweep is put off while requests keep coming, so that what they publish shares its
-/// sends: about as long as a sweep to a few hundred takes.
+/// How long a sweep is put off while requests keep coming or are being stored, so that what they
+/// publish shares its sends: about as long as a sweep to a few hundred takes.
 const GATHER_MAX: Duration = Duration::from_millis(1);
-/// How long a turn sweeps: publishers wait no longer for their answers because of it.
-const SWEEP_MAX: Duration = Duration::from_millis(5);
+/// How long a turn sweeps: publishers wait no longer for their answers because of it, and what they
+/// publish meanwhile is ready for the next sweep.
+const SWEEP_MAX: Duration = Duration::from_millis(1);
 /// Sends between two looks at the clock, some 0.2 ms.
 const SENDS_PER_LOOK: usize = 32;
 
@@ -91,9 +92,11 @@ impl<D: Door> Shard<D> {
         self.lay_out();
     }
 
-    /// Whether what is visible waits for more of its kind. Where no request came, nothing waits.
+    /// Whether what is visible waits for more of its kind. Where nothing else is being published,
+    /// nothing waits.
     fn is_gathering(&mut self) -> bool {
-        if self.requests_taken == 0 || self.has_more {
+        let is_more_coming = self.requests_taken > 0 || self.publishing > 0;
+        if !is_more_coming || self.has_more {
             self.gathers_since = None;
             return false;
         }
@@ -103,6 +106,14 @@ impl<D: Door> Shard<D> {
             self.gathers_since = None;
         }
         !is_over
+    }
+
+    /// How long the shard may sleep while it gathers: until the log answers what is being stored,
+    /// which rings. Requests alone are looked for again at once.
+    pub(super) fn gathers_for(&self, now: Instant) -> Option<Duration> {
+        let since = self.gathers_since.filter(|_| self.owes_a_look)?;
+        let left = GATHER_MAX.saturating_sub(now.duration_since(since));
+        (self.publishing > 0 && !left.is_zero()).then_some(left)
     }
 
     /// Sorts the events of the feed to those who follow their topics.

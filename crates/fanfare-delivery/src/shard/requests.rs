@@ -178,6 +178,7 @@ impl<D: Door> Shard<D> {
                     to: Arc::<Calls>::clone(&self.calls) as Arc<dyn Answers>,
                     token: token.to_u64(),
                 };
+                self.publishing += 1;
                 self.hub.log().append_to(batch, answer);
             }
             Knock::Subscribe(joining, asked) => {
@@ -195,6 +196,7 @@ impl<D: Door> Shard<D> {
 
     /// The log answered a publish.
     pub(super) fn on_answer(&mut self, token: Token, result: Result<Receipt, AppendError>) {
+        self.publishing = self.publishing.saturating_sub(1);
         let mut output = std::mem::take(&mut self.scratch.output);
         output.clear();
         let door = Arc::clone(&self.door);

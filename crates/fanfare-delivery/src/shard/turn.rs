@@ -19,6 +19,11 @@ const EVENTS_MAX: usize = 256;
 /// Requests taken in a turn while more is published than delivered: publishers are slowed to what
 /// subscribers get, and nobody is kept out.
 const REQUESTS_MIN: usize = 16;
+/// Requests taken in a turn that goes on sweeping, which takes a millisecond: what is published
+/// while a sweep to ten thousand is under way shall fit into the next.
+const WHILE_SWEEPING_MAX: usize = 48;
+/// The same while more is published than delivered.
+const WHILE_SWEEPING_MIN: usize = 1;
 /// More is published than delivered, too, when streams that fell behind were sent so much in a
 /// turn: some 0.3 ms of its time. A network that is slower than the log costs no time, and slows
 /// no publisher.
@@ -55,8 +60,9 @@ impl<D: Door> Shard<D> {
 
     /// How long there is nothing to do; asked last, because who rings from here on wakes the shard.
     fn sleep_max(&self) -> Option<Timespec> {
+        let gathers_for = self.gathers_for(Instant::now());
         let is_busy = self.has_more
-            || self.owes_a_look
+            || (self.owes_a_look && gathers_for.is_none())
             || !self.sweeps.is_empty()
             || !self.manys.is_empty()
             || !self.ready.is_empty()
@@ -66,6 +72,9 @@ impl<D: Door> Shard<D> {
                 tv_sec: 0,
                 tv_nsec: 0,
             });
+        }
+        if let Some(left) = gathers_for {
+            return Timespec::try_from(left).ok();
         }
         let idle = self.wheel.idle(Instant::now());
         let idle = match (idle, self.listeners.pause_ends(self.tick)) {
@@ -78,9 +87,13 @@ impl<D: Door> Shard<D> {
     }
 
     fn turn(&mut self, events: &[epoll::Event]) {
-        self.requests_left = match self.has_more || self.caught_up_bytes >= CAUGHT_UP_BYTES {
-            true => REQUESTS_MIN,
-            false => EVENTS_MAX,
+        let is_behind = self.has_more || self.caught_up_bytes >= CAUGHT_UP_BYTES;
+        let is_sweeping = !self.sweeps.is_empty() || !self.manys.is_empty();
+        self.requests_left = match (is_sweeping, is_behind) {
+            (false, false) => EVENTS_MAX,
+            (false, true) => REQUESTS_MIN,
+            (true, false) => WHILE_SWEEPING_MAX,
+            (true, true) => WHILE_SWEEPING_MIN,
         };
         self.caught_up_bytes = 0;
         self.requests_taken = 0;
