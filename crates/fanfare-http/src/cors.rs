@@ -25,8 +25,7 @@ pub(crate) const METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 const REQUEST_HEADERS: &str =
     "authorization, cache-control, content-type, idempotency-key, last-event-id";
 /// What scripts may read besides the safelisted headers.
-const RESPONSE_HEADERS: &str =
-    "fanfare-count, fanfare-newest, fanfare-oldest, idempotency-replayed, link, retry-after";
+const RESPONSE_HEADERS: &str = "fanfare-count, fanfare-heartbeat, fanfare-newest, fanfare-oldest, idempotency-replayed, link, retry-after";
 /// Browsers cap it at two hours or a day; either spares a preflight for each publish.
 const PREFLIGHT_SECONDS: &str = "7200";
 

@@ -18,6 +18,8 @@ use crate::stream::EventBody;
 /// Nothing on the way may keep, change or hold back a stream.
 const CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-store, no-transform, private");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// Milliseconds: what clients need to know to tell silence from a dead connection.
+const HEARTBEAT: HeaderName = HeaderName::from_static("fanfare-heartbeat");
 
 /// Answers a GET of a topic or pattern.
 pub(crate) async fn respond(
@@ -51,7 +53,7 @@ pub(crate) async fn open(
     Ok(
         match app.hub().subscribe(subscription, clock::now()).await? {
             Subscribed::Open(cursor) => {
-                stream_response(EventBody::new(app.clone(), cursor, form), form)
+                stream_response(app, EventBody::new(app.clone(), cursor, form), form)
             }
             Subscribed::Over => over(),
         },
@@ -78,7 +80,7 @@ pub async fn open_sse(
     if let Some(hook) = on_close {
         body = body.on_close(hook);
     }
-    Ok(stream_response(body, Form::Sse))
+    Ok(stream_response(app, body, Form::Sse))
 }
 
 /// What a request subscribes to, from where, and how much of it a page shall have.
@@ -107,19 +109,22 @@ pub(crate) fn topic_path(uri: &Uri) -> &str {
     path.strip_prefix('/').unwrap_or(path)
 }
 
-fn stream_response(body: EventBody, form: Form) -> Response {
+fn stream_response(app: &App, body: EventBody, form: Form) -> Response {
     let mut response = Response::new(Body::from(body));
-    *response.headers_mut() = stream_headers(form);
+    *response.headers_mut() = stream_headers(app, form);
     response
 }
 
 /// What every event stream says in its head.
-pub(crate) fn stream_headers(form: Form) -> HeaderMap {
+pub(crate) fn stream_headers(app: &App, form: Form) -> HeaderMap {
+    let heartbeat = app.hub().limits().heartbeat.as_millis();
+    let heartbeat = u64::try_from(heartbeat).unwrap_or(u64::MAX);
     HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static(form.media_type())),
         (CACHE_CONTROL, CACHE),
         (ACCEL_BUFFERING, HeaderValue::from_static("no")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (HEARTBEAT, heartbeat.into()),
     ])
 }
 

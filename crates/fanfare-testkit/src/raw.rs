@@ -48,6 +48,13 @@ impl RawConnection {
         self
     }
 
+    /// Sends these bytes and waits for the beginning of an answer; `false` when the server hangs up
+    /// instead.
+    pub async fn is_answered(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        let sent = self.socket.write_all(bytes.as_ref());
+        expect("room to write", sent).await.is_ok() && self.read_more("an answer").await
+    }
+
     /// Reads up to and including a text and returns everything before and with it. What was read
     /// beyond is kept.
     ///

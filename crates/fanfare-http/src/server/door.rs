@@ -206,7 +206,7 @@ impl Door for HttpDoor {
 
     fn opening(&self, asked: HeaderMap, cursor: &Cursor, place: &mut ShardPlace) -> Opening {
         place.place.count_stream(&self.app, Form::Sse);
-        let mut headers = stream_headers(Form::Sse);
+        let mut headers = stream_headers(&self.app, Form::Sse);
         self.app.settings().cors.add_headers(&asked, &mut headers);
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         // Nothing is read behind the request of a stream.
@@ -255,5 +255,20 @@ impl Door for HttpDoor {
             heartbeat: limits.heartbeat.max(Duration::from_millis(100)),
             peer_silence: limits.peer_silence_max,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_who_waits_is_small() {
+        let bytes = fanfare_delivery::bytes_of_a_subscriber::<HttpDoor>();
+        println!(
+            "{bytes} bytes, {} of them its places",
+            size_of::<ShardPlace>()
+        );
+        assert!(bytes <= 120, "{bytes}");
     }
 }

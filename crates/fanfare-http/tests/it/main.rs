@@ -12,6 +12,7 @@ mod early;
 mod ending;
 mod everybody;
 mod gaps;
+mod handing;
 mod idempotency;
 mod kernel;
 mod methods;

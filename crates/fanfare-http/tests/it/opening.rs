@@ -20,6 +20,7 @@ async fn the_head_of_an_event_stream_is_exactly_this() {
             ("cache-control", "no-cache, no-store, no-transform, private"),
             ("x-accel-buffering", "no"),
             ("x-content-type-options", "nosniff"),
+            ("fanfare-heartbeat", "15000"),
         ]);
         // How HTTP/1.1 frames it is the driver's; on HTTP/2 none of it may appear (RFC 9113 8.2.2).
         let is_framed = FRAMING.map(|name| stream.headers().contains_key(name));
