@@ -40,4 +40,5 @@ mod tape;
 mod wheel;
 
 pub use door::{Door, Handed, Knock, Opening, Stay};
+pub use shard::bytes_of_a_subscriber;
 pub use shards::Shards;

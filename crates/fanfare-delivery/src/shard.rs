@@ -113,6 +113,13 @@ struct Entry<D: Door> {
     connection: Connection<D>,
 }
 
+/// Bytes that a subscriber of one topic takes while it waits: its entry, its place in the list of
+/// those who follow the topic, and that in the timer wheel.
+#[must_use]
+pub const fn bytes_of_a_subscriber<D: Door>() -> usize {
+    Table::<Entry<D>>::SLOT_BYTES + size_of::<u32>() + size_of::<Token>()
+}
+
 enum Connection<D: Door> {
     /// It asks, or is answered.
     Asking(Box<Asking<D>>),

@@ -29,6 +29,9 @@ pub(crate) struct Table<T> {
 }
 
 impl<T> Table<T> {
+    /// Bytes that an entry takes in the table.
+    pub(crate) const SLOT_BYTES: usize = size_of::<(u32, Option<T>)>();
+
     pub(crate) fn new() -> Self {
         Self {
             slots: Vec::new(),
