@@ -166,6 +166,21 @@ impl fmt::Display for Origin {
     }
 }
 
+impl FromStr for Target {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let malformed = || AddressError::Malformed(text.to_owned());
+        let uri: Uri = text.parse().ok().ok_or_else(malformed)?;
+        let origin = Origin::of(&uri).ok_or_else(malformed)?;
+        if origin.authority.as_str().contains('@') {
+            return Err(AddressError::Credentials);
+        }
+        let path = uri.path_and_query().ok_or_else(malformed)?.to_string();
+        Ok(Self { origin, path })
+    }
+}
+
 impl Target {
     /// Where a `Location` leads from here (RFC 3986 5.2, without dot segments, which hubs refuse).
     /// `None` when it is no place that HTTP reaches.

@@ -1,12 +1,13 @@
 //! One attempt to open a stream: the request, its redirects, and what the answer means.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
 use crate::address::Target;
 use crate::client::Client;
+use crate::credentials::Attempts;
 use crate::form::Reader;
 use crate::loss::Loss;
 use crate::problem::field;
@@ -23,9 +24,16 @@ pub(crate) struct Attempt {
     /// The original target: every attempt starts there, whatever redirected the last one.
     pub(crate) target: Target,
     pub(crate) accept: &'static str,
+    pub(crate) method: Method,
+    /// What is sent with each attempt.
+    pub(crate) body: Bytes,
+    pub(crate) has_comments: bool,
     /// Where to resume; empty to start as the target says.
     pub(crate) last_event_id: String,
     pub(crate) event_bytes_max: usize,
+    pub(crate) attempts: Attempts,
+    /// Whether every refusal is final, as the standard has it.
+    pub(crate) is_strict: bool,
 }
 
 /// What an attempt came to.
@@ -58,16 +66,14 @@ impl From<Loss> for Failure {
 }
 
 impl Attempt {
-    /// Asks, following redirects.
-    ///
-    /// No request carries credentials yet; once one does, they must not follow a redirect to
-    /// another origin.
+    /// Asks, following redirects. Credentials stay with the origin that they were made for.
     pub(crate) async fn run(self) -> Result<Answer, Failure> {
         let mut target = self.target.clone();
+        let credentials = self.client.credentials().make(self.attempts).await?;
         for _ in 0..=REDIRECTS_MAX {
             let mut connection = self.client.transport().open(&target.origin).await?;
             let response = connection
-                .send(self.request(&target)?)
+                .send(self.request(&target, &credentials)?)
                 .await
                 .map_err(Loss::from)?;
             match response.status() {
@@ -76,7 +82,7 @@ impl Attempt {
                 status if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) => {
                     target = redirected(&target, &response)?;
                 }
-                _ => return Err(refused(response).await),
+                _ => return Err(self.refused(response).await),
             }
         }
         Err(Failure::Final(SubscribeError::Redirect(format!(
@@ -85,8 +91,18 @@ impl Attempt {
         ))))
     }
 
-    fn request(&self, target: &Target) -> Result<Request<RequestBody>, Failure> {
-        let mut request = request(Method::GET, target)
+    fn request(
+        &self,
+        target: &Target,
+        credentials: &HeaderMap,
+    ) -> Result<Request<RequestBody>, Failure> {
+        let mut request = request(self.method.clone(), target);
+        if target.origin == self.target.origin {
+            for (name, value) in credentials {
+                request = request.header(name, value);
+            }
+        }
+        request = request
             .header(header::ACCEPT, self.accept)
             .header(header::CACHE_CONTROL, "no-cache");
         // An id may be any UTF-8, which a field carries as it is; one that no field can carry is
@@ -96,12 +112,22 @@ impl Attempt {
         {
             request = request.header("last-event-id", id);
         }
-        let body = RequestBody::new(Empty::new().map_err(|never| match never {}));
+        let body = Full::new(self.body.clone());
+        let body = RequestBody::new(body.map_err(|never| match never {}));
         let unreachable = |_| SubscribeError::Redirect(target.path.clone());
         request
             .body(body)
             .map_err(unreachable)
             .map_err(Failure::Final)
+    }
+
+    async fn refused(&self, response: Response<Incoming>) -> Failure {
+        let problem = read_problem(response).await;
+        if problem.is_temporary() && !self.is_strict {
+            Failure::Lost(Loss::Refused(problem))
+        } else {
+            Failure::Final(SubscribeError::Refused(problem))
+        }
     }
 
     fn stream(
@@ -111,7 +137,8 @@ impl Attempt {
         connection: Connection,
     ) -> Result<Answer, Failure> {
         let content_type = field(response.headers(), header::CONTENT_TYPE);
-        let reader = Reader::for_stream(&content_type, &self.last_event_id, self.event_bytes_max);
+        let (id, bytes_max) = (&self.last_event_id, self.event_bytes_max);
+        let reader = Reader::for_stream(&content_type, id, bytes_max, self.has_comments);
         let Some(reader) = reader else {
             let address = format!("{}{}", target.origin, target.path);
             return Err(Failure::Final(SubscribeError::NoStream {
@@ -134,13 +161,4 @@ fn redirected(from: &Target, response: &Response<Incoming>) -> Result<Target, Fa
     let location = field(response.headers(), header::LOCATION);
     let target = from.redirected(&location).filter(|_| !location.is_empty());
     target.ok_or(Failure::Final(SubscribeError::Redirect(location)))
-}
-
-async fn refused(response: Response<Incoming>) -> Failure {
-    let problem = read_problem(response).await;
-    if problem.is_temporary() {
-        Failure::Lost(Loss::Refused(problem))
-    } else {
-        Failure::Final(SubscribeError::Refused(problem))
-    }
 }

@@ -1,10 +1,13 @@
 //! The client of one hub: a cheap handle from which publishing and subscribing start.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use rustls::ClientConfig;
 
 use crate::address::{AddressError, HubUrl, Query, Target};
+use crate::credentials::{Attempted, Credentials, CredentialsError};
 use crate::history::History;
 use crate::publication::Publication;
 use crate::publish::Publish;
@@ -18,6 +21,7 @@ use crate::transport::Transport;
 pub struct Client {
     hub: Arc<HubUrl>,
     transport: Arc<Transport>,
+    credentials: Credentials,
 }
 
 impl Client {
@@ -31,6 +35,7 @@ impl Client {
         Ok(Self {
             hub: Arc::new(hub.parse()?),
             transport: Arc::default(),
+            credentials: Credentials::default(),
         })
     }
 
@@ -39,6 +44,37 @@ impl Client {
     pub fn with_tls(self, config: Arc<ClientConfig>) -> Self {
         Self {
             transport: Arc::new(Transport::with_tls(config)),
+            ..self
+        }
+    }
+
+    /// Sends the header fields that `make` returns with each request, so that a token is never
+    /// stale: they are asked for anew at each attempt, and once more when the hub refused them (401
+    /// or 403). They follow no redirect to another origin.
+    ///
+    /// # Examples
+    /// ```
+    /// use fanfare_client::Client;
+    /// use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+    ///
+    /// # async fn token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # fn example() -> Result<(), fanfare_client::AddressError> {
+    /// let hub = Client::new("https://hub.example")?.with_credentials(async |_| {
+    ///     let mut token = HeaderValue::try_from(format!("Bearer {}", token().await?))?;
+    ///     token.set_sensitive(true);
+    ///     Ok(HeaderMap::from_iter([(AUTHORIZATION, token)]))
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_credentials<F, M>(self, make: F) -> Self
+    where
+        F: Fn(Attempted) -> M + Send + Sync + 'static,
+        M: Future<Output = Result<HeaderMap, CredentialsError>> + Send + 'static,
+    {
+        Self {
+            credentials: Credentials::new(make),
             ..self
         }
     }
@@ -85,10 +121,23 @@ impl Client {
         Subscribe::new(self.clone(), topic.into())
     }
 
+    /// Follows the stream behind any URL of the hub's server, such as one that another program
+    /// serves there.
+    ///
+    /// # Errors
+    /// The text is no URL with `http://` or `https://`.
+    pub fn follow(&self, url: &str) -> Result<Subscribe, AddressError> {
+        Ok(Subscribe::at(self.clone(), url.parse()?))
+    }
+
     /// The hub's URL.
     #[must_use]
     pub fn hub(&self) -> &HubUrl {
         &self.hub
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     pub(crate) fn transport(&self) -> &Transport {

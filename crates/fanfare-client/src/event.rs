@@ -65,6 +65,8 @@ pub enum Update {
     Gap(Gap, Event),
     /// A topic ended: nothing will be published to it any more.
     End(Event),
+    /// A comment, of those who asked for them.
+    Comment(String),
     /// An event was dropped for being larger than so many bytes.
     TooLarge(usize),
     /// The stream is lost, and the next try starts by itself.
@@ -94,7 +96,7 @@ impl Update {
     pub fn event(&self) -> Option<&Event> {
         match self {
             Self::Event(event) | Self::Gap(_, event) | Self::End(event) => Some(event),
-            Self::Opened | Self::TooLarge(_) | Self::Waiting { .. } => None,
+            Self::Opened | Self::Comment(_) | Self::TooLarge(_) | Self::Waiting { .. } => None,
         }
     }
 }

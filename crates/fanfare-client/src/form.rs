@@ -55,10 +55,18 @@ struct Envelope {
 impl Reader {
     /// A reader for a content type, or `None` when it is not a stream. `id` is where the stream
     /// was resumed: events without an id of their own carry it on.
-    pub(crate) fn for_stream(content_type: &str, id: &str, bytes_max: usize) -> Option<Self> {
+    pub(crate) fn for_stream(
+        content_type: &str,
+        id: &str,
+        bytes_max: usize,
+        has_comments: bool,
+    ) -> Option<Self> {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case(EVENT_STREAM) {
-            let mut decoder = Decoder::with_max_event_bytes(bytes_max).without_comments();
+            let mut decoder = Decoder::with_max_event_bytes(bytes_max);
+            if !has_comments {
+                decoder = decoder.without_comments();
+            }
             decoder.feed(format!("id: {id}\n\n").as_bytes(), |_| {});
             decoder.reset_keep_id();
             return Some(Self::Blocks(Box::new(decoder)));
@@ -102,6 +110,7 @@ impl Output {
                 self.updates
                     .push_back(Update::of(Event::new(event.id, event.event, event.data)))
             }
+            Decoded::Comment(text) => self.updates.push_back(Update::Comment(text.to_owned())),
             Decoded::Retry(ms) => self.retry = Some(Duration::from_millis(ms)),
             Decoded::TooLarge {
                 max_event_bytes, ..
@@ -172,7 +181,7 @@ mod tests {
     /// Feeds the wire in pieces of every size and answers the one result that all must give.
     fn read(content_type: &str, wire: &str) -> (Vec<String>, String) {
         let mut results = (1..=wire.len()).map(|size| {
-            let mut reader = Reader::for_stream(content_type, "start", 100).unwrap();
+            let mut reader = Reader::for_stream(content_type, "start", 100, false).unwrap();
             let mut out = Output::default();
             for piece in wire.as_bytes().chunks(size) {
                 reader.feed(piece, &mut out).unwrap();
@@ -251,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_envelope_loses_the_stream() {
-        let mut reader = Reader::for_stream(ENVELOPES, "", 100).unwrap();
+        let mut reader = Reader::for_stream(ENVELOPES, "", 100, false).unwrap();
         let result = reader.feed(b"<html>\n", &mut Output::default());
         assert!(matches!(result, Err(Loss::Garbled(_))));
     }
@@ -260,7 +269,7 @@ mod tests {
     fn only_streams_are_read() {
         for content_type in ["", "text/event-streamX", "text/html", "application/json"] {
             assert!(
-                Reader::for_stream(content_type, "", 100).is_none(),
+                Reader::for_stream(content_type, "", 100, false).is_none(),
                 "{content_type}"
             );
         }

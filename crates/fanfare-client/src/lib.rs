@@ -4,6 +4,7 @@
 //! Modules in reading order:
 //!
 //! - `client`: the handle from which everything starts.
+//! - `credentials`: header fields that are made for each request.
 //! - `publication`, `publish`, `outgoing`: what can be published, the request that does it, and the
 //!   body that is still being made.
 //! - `history`, `event`: what a subscriber asks for and what it gets.
@@ -18,6 +19,7 @@ mod address;
 mod attempt;
 mod backoff;
 mod client;
+mod credentials;
 mod event;
 mod form;
 mod history;
@@ -33,6 +35,7 @@ mod transport;
 pub use address::{AddressError, HubUrl};
 pub use backoff::{RetryPolicy, Unreachable};
 pub use client::Client;
+pub use credentials::{Attempted, CredentialsError};
 pub use event::{Event, Gap, Update};
 pub use history::{History, HistoryError};
 pub use loss::Loss;

@@ -30,6 +30,9 @@ pub enum Loss {
     /// The hub, or a proxy before it, cannot serve right now.
     #[error(transparent)]
     Refused(Problem),
+    /// The credentials of the next request cannot be had.
+    #[error("no credentials can be had: {0}")]
+    NoCredentials(Arc<dyn std::error::Error + Send + Sync>),
     /// A line of the stream is not what the form of the stream asks for.
     #[error("the stream is garbled: {0}")]
     Garbled(Arc<serde_json::Error>),

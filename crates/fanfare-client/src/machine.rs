@@ -33,6 +33,10 @@ pub enum State {
     Closed,
 }
 
+/// What browsers wait unless they are told otherwise: HTML leaves it to them ("in the region of a
+/// few seconds"); Blink and WebKit take 3 s.
+const RECONNECTION_TIME: Duration = Duration::from_secs(3);
+
 /// The two patiences of a subscriber.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
@@ -75,6 +79,24 @@ impl Machine {
             patience,
             waiting_since: None,
         }
+    }
+
+    /// As the standard has it: fixed waits, and silence is no loss.
+    pub(crate) fn strict() -> Self {
+        /// Longer than any process lives, and short enough to be added to any instant.
+        const EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        let policy = RetryPolicy {
+            first: Duration::ZERO,
+            cap: Duration::ZERO,
+            ..RetryPolicy::default()
+        };
+        let patience = Patience {
+            head: EVER,
+            idle: EVER,
+        };
+        let mut machine = Self::new(policy, patience);
+        machine.advised(RECONNECTION_TIME);
+        machine
     }
 
     pub(crate) fn state(&self) -> &State {

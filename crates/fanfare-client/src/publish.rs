@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::address::{AddressError, Query, Target};
 use crate::backoff::{Backoff, RetryPolicy, dice};
 use crate::client::Client;
+use crate::credentials::Attempts;
 use crate::loss::Loss;
 use crate::outgoing::watched;
 use crate::problem::{Problem, field};
@@ -206,9 +207,16 @@ impl Post {
             policy.retries_max = Some(0);
         }
         let mut backoff = Backoff::new(policy);
+        let mut attempts = Attempts::default();
         loop {
-            let why = match self.once(&body).await {
+            attempts.next();
+            let why = match self.once(&body, attempts).await {
                 Ok(receipt) => return Ok(receipt),
+                Err(Failure::Final(PublishError::Refused(problem)))
+                    if attempts.may_refresh(self.client.credentials(), &problem) =>
+                {
+                    continue;
+                }
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Lost(why)) => why,
             };
@@ -220,7 +228,9 @@ impl Post {
     }
 
     /// Sends a body once: over an idle connection, or over a new one if that turns out to be dead.
-    async fn once(&self, body: &Bytes) -> Result<Receipt, Failure> {
+    async fn once(&self, body: &Bytes, attempts: Attempts) -> Result<Receipt, Failure> {
+        let credentials = self.client.credentials().make(attempts).await;
+        let credentials = credentials.map_err(Failure::Lost)?;
         loop {
             let mut connection = self
                 .client
@@ -230,7 +240,7 @@ impl Post {
                 .map_err(Failure::Lost)?;
             let full = Full::new(body.clone()).map_err(|never| match never {});
             let request = self
-                .request(RequestBody::new(full))
+                .request(RequestBody::new(full), &credentials)
                 .map_err(Failure::Final)?;
             match timeout(ANSWER_MAX, connection.send(request)).await {
                 Err(_) => return Err(Failure::Lost(Loss::Silent(ANSWER_MAX))),
@@ -243,6 +253,10 @@ impl Post {
 
     /// Sends a body that is still being made, on a connection of its own.
     async fn streamed(self, body: ByteStream) -> Result<Receipt, PublishError> {
+        let mut attempts = Attempts::default();
+        attempts.next();
+        let credentials = self.client.credentials().make(attempts).await;
+        let credentials = credentials.map_err(lost)?;
         let mut connection = self
             .client
             .transport()
@@ -256,7 +270,7 @@ impl Post {
             .unwrap_or_default();
         let (body, is_done) = watched(content_type, body);
         let body = RequestBody::new(StreamBody::new(body.map_ok(Frame::data)));
-        let request = self.request(body)?;
+        let request = self.request(body, &credentials)?;
         let response = {
             let mut response = pin!(connection.send(request));
             tokio::select! {
@@ -280,8 +294,15 @@ impl Post {
             })
     }
 
-    fn request(&self, body: RequestBody) -> Result<Request<RequestBody>, PublishError> {
+    fn request(
+        &self,
+        body: RequestBody,
+        credentials: &HeaderMap,
+    ) -> Result<Request<RequestBody>, PublishError> {
         let mut request = request(Method::POST, &self.target);
+        for (name, value) in credentials {
+            request = request.header(name, value);
+        }
         if let Some(content_type) = &self.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }

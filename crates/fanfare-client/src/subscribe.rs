@@ -9,13 +9,15 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use fanfare_sse::MAX_EVENT_BYTES_DEFAULT;
 use futures_core::Stream;
+use http::Method;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::address::AddressError;
+use crate::address::{AddressError, Target};
 use crate::attempt::{Answer, Attempt, Failure, OpenStream};
 use crate::backoff::{RetryPolicy, dice};
 use crate::client::Client;
+use crate::credentials::Attempts;
 use crate::event::{Event, Update};
 use crate::form::Output;
 use crate::history::History;
@@ -62,12 +64,18 @@ pub enum SubscribeError {
 pub struct Subscribe {
     client: Client,
     topics: Vec<String>,
+    /// What is followed instead of topics.
+    target: Option<Target>,
+    method: Method,
+    body: Bytes,
+    has_comments: bool,
     history: Option<History>,
     last_event_id: String,
     accept: &'static str,
     policy: RetryPolicy,
     patience: Patience,
     event_bytes_max: usize,
+    is_strict: bool,
 }
 
 impl Subscribe {
@@ -75,6 +83,10 @@ impl Subscribe {
         Self {
             client,
             topics: vec![topic],
+            target: None,
+            method: Method::GET,
+            body: Bytes::new(),
+            has_comments: false,
             history: None,
             last_event_id: String::new(),
             accept: crate::form::EVENT_STREAM,
@@ -84,7 +96,29 @@ impl Subscribe {
                 idle: IDLE_MAX,
             },
             event_bytes_max: MAX_EVENT_BYTES_DEFAULT,
+            is_strict: false,
         }
+    }
+
+    pub(crate) fn at(client: Client, target: Target) -> Self {
+        Self {
+            target: Some(target),
+            ..Self::new(client, String::new())
+        }
+    }
+
+    /// Asks by another method than GET, and sends a body with each attempt. Asking again must be
+    /// harmless, as it is for REPORT and for a POST that starts nothing.
+    pub fn asking(mut self, method: Method, body: impl Into<Bytes>) -> Self {
+        self.method = method;
+        self.body = body.into();
+        self
+    }
+
+    /// Reports comments, too.
+    pub fn with_comments(mut self) -> Self {
+        self.has_comments = true;
+        self
     }
 
     /// Follows another topic or pattern on the same stream.
@@ -129,6 +163,14 @@ impl Subscribe {
         self
     }
 
+    /// Does exactly what the standard has an `EventSource` do (HTML 9.2), in place of what serves
+    /// better: every refusal is final, waits are as long as `retry:` says and 3 s before that,
+    /// silence is never taken for a loss, and only 204 tells that the topics ended.
+    pub fn strict_browser(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
     /// Makes the subscriber. It connects when it is first asked for an update.
     ///
     /// # Errors
@@ -143,15 +185,35 @@ impl Subscribe {
             // A pattern may still match topics that do not exist yet: only the hub knows its end.
             open_topics = None;
         }
+        let target = match self.target {
+            // It may not even be a hub's: only its server knows when it is over.
+            Some(target) => {
+                open_topics = None;
+                target
+            }
+            None => self.client.subscription(&self.topics, self.history)?,
+        };
         let attempt = Attempt {
-            target: self.client.subscription(&self.topics, self.history)?,
+            target,
+            method: self.method,
+            body: self.body,
+            has_comments: self.has_comments,
             client: self.client,
             accept: self.accept,
             last_event_id: self.last_event_id,
             event_bytes_max: self.event_bytes_max,
+            attempts: Attempts::default(),
+            is_strict: self.is_strict,
         };
+        let machine = match self.is_strict {
+            true => Machine::strict(),
+            false => Machine::new(self.policy, self.patience),
+        };
+        if self.is_strict {
+            open_topics = None;
+        }
         Ok(Subscriber {
-            machine: Machine::new(self.policy, self.patience),
+            machine,
             link: Link::Idle,
             updates: VecDeque::new(),
             failure: None,
@@ -238,6 +300,7 @@ impl Subscriber {
     async fn step(&mut self, deadline: Instant) {
         match &mut self.link {
             Link::Idle if matches!(self.machine.state(), State::Connecting) => {
+                self.attempt.attempts.next();
                 self.link = Link::Asking(Box::pin(self.attempt.clone().run()));
             }
             Link::Idle => {
@@ -268,11 +331,22 @@ impl Subscriber {
         match answer {
             Ok(Answer::Stream(stream)) => {
                 self.machine.opened(now());
+                self.attempt.attempts = Attempts::default();
                 self.link = Link::Reading(stream);
                 self.updates.push_back(Update::Opened);
             }
             Ok(Answer::NothingMore) => self.close(None),
             Err(Failure::Lost(why)) => self.lost(why),
+            Err(Failure::Final(SubscribeError::Refused(problem)))
+                if self
+                    .attempt
+                    .attempts
+                    .may_refresh(self.attempt.client.credentials(), &problem) =>
+            {
+                // Still connecting: the next step asks at once.
+                self.link = Link::Idle;
+                self.machine.progressed();
+            }
             Err(Failure::Final(error)) => self.close(Some(error)),
         }
     }

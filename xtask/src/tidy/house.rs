@@ -124,7 +124,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-client",
-        budget: 2_000,
+        budget: 2_250,
         ours: &["fanfare-sse"],
         foreign: None,
         unmentionable: &["std::fs", "tokio::fs", "fanfare_hub", "fanfare_http"],
