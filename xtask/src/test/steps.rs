@@ -72,6 +72,11 @@ pub(crate) const STEPS: &[Step] = &[
         work: conformance,
     },
     Step {
+        name: "client",
+        about: "the TypeScript client: types, sizes, tests against the real hub",
+        work: client,
+    },
+    Step {
         name: "react",
         about: "the React message board builds from its lock file",
         work: react,
@@ -91,6 +96,7 @@ pub(crate) const STEPS: &[Step] = &[
 /// Enough for a parser to meet every state; long runs are `cargo xtask fuzz`.
 const FUZZ_SECONDS: u32 = 30;
 
+const CLIENT: &str = "clients/js";
 const REACT: &str = "examples/react-message-board";
 
 /// Kills of the short campaign: some of each kind, in ten seconds.
@@ -194,14 +200,24 @@ fn conformance() -> Result<Outcome> {
 
 fn browser() -> Result<Outcome> {
     packages::bring(&[CHROMIUM, NODE, NPM])?;
+    npm(CLIENT, &["build"])?;
     // One of the tests builds and serves the React app with the hub's address inside.
     npm(REACT, &[])?;
     run(&mut words("cargo build --package fanfare-cli"))?;
     npm("tests/browser", &["test"])
 }
 
+fn client() -> Result<Outcome> {
+    packages::bring(&[NODE, NPM])?;
+    run(&mut words("cargo build --package fanfare-cli"))?;
+    let service = "cargo build --manifest-path conformance/client-service/rust/Cargo.toml";
+    run(&mut words(service))?;
+    npm(CLIENT, &["build", "size", "test"])
+}
+
 fn react() -> Result<Outcome> {
     packages::bring(&[NODE, NPM])?;
+    npm(CLIENT, &["build"])?;
     npm(REACT, &["build"])
 }
 

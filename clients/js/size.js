@@ -1,0 +1,40 @@
+// Bundles each entry as an application would, and fails when one outgrew its budget.
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const CORE = './dist/index.js';
+/** Bytes after minifying and gzip -9. */
+const BUDGETS = [
+  { name: "core", code: `export * from "${CORE}"`, counts: (file) => !isTabs(file), max: 6_700 },
+  { name: "tabs, beyond it", code: `export * from "${CORE}"`, counts: isTabs, max: 1_536 },
+  { name: "react, beyond it", code: 'export * from "./dist/react.js"', apart: ["./error.js"], max: 1_024 },
+  { name: "parser alone", code: `export { parseSSE } from "${CORE}"`, counts: isEntry, max: 1_100 },
+  { name: "eventsource", code: 'export * from "./dist/event-source.js"', max: 2_048 },
+];
+
+function isTabs({ path }) {
+  return /tabs-/.test(path);
+}
+
+function isEntry({ path }) {
+  return path.endsWith("stdin.js");
+}
+
+let isOver = false;
+for (const { name, code, counts = () => true, apart = [], max } of BUDGETS) {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: import.meta.dirname },
+    bundle: true,
+    // Tabs are fetched when they are asked for.
+    splitting: true,
+    outdir: "out",
+    format: "esm",
+    minify: true,
+    write: false,
+    external: ["react", ...apart],
+  });
+  const bytes = outputFiles.filter(counts).reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
+  console.log(`${name.padEnd(18)}${String(bytes).padStart(6)} of ${max} bytes`);
+  isOver ||= bytes > max;
+}
+process.exitCode = isOver ? 1 : 0;

@@ -1,0 +1,1 @@
+export { Hub } from "../../../../tests/browser/lib/hub.js";
