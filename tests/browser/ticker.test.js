@@ -20,6 +20,11 @@ test("the page shows every callback with its readyState, closes after 10 s, and 
   assert.equal(tags.at(-1), "close");
   const ticks = tags.filter((tag) => tag === "onmessage").length;
   assert.ok(ticks >= 8 && ticks <= 10, `${ticks} messages in ten seconds`);
+  const clientTags = await texts(page, "#client-log .tag");
+  assert.deepEqual(clientTags.slice(0, 2), ["connecting", "open"]);
+  const heard = clientTags.filter((tag) => tag === "message").length;
+  assert.ok(Math.abs(heard - ticks) <= 1, `${heard} and ${ticks}`);
+  await see(page, "#client-connection", "Closed");
   const states = await texts(page, "#log .note");
   assert.equal(states[0], "readyState 0");
   assert.equal(states[1], "readyState 1");
@@ -64,6 +69,7 @@ test("a crash shows as onerror while connecting, and the ticker comes back", asy
   await see(page, "#log .error .note", "readyState 0");
   hub = await Hub.start({ like: hub });
   await seeOpen(page);
+  await see(page, "#client-log .error .text", "the next attempt is in");
   await page.waitForFunction(() => {
     const tags = [...document.querySelectorAll("#log .tag")].map((tag) => tag.textContent);
     return tags.lastIndexOf("onmessage") > tags.lastIndexOf("onerror");

@@ -10,6 +10,7 @@ const BINARY = process.env.FANFARE_BIN ?? fileURLToPath(new URL("../../../target
 const DEADLINE_MS = 15_000;
 
 export class Hub {
+  #args;
   #child;
   // Each hub has its own: one that starts `like` another one has forgotten what that one knew.
   #data = mkdtempSync(join(tmpdir(), "fanfare-data-"));
@@ -19,23 +20,30 @@ export class Hub {
   /** Starts a hub on free ports, or on those of `like`, a hub that was there before. */
   static async start({ like, args = [] } = {}) {
     const hub = new Hub();
-    const listen = like ? new URL(like.url).host : "127.0.0.1:0";
-    const tlsListen = like?.tlsUrl ? new URL(like.tlsUrl).host : "127.0.0.1:0";
-    const twin = args.includes("--tls") ? [] : ["--tls-listen", tlsListen];
-    hub.#child = spawn(BINARY, ["dev", "--listen", listen, ...twin, "--retry", "300ms", "--data", hub.#data, ...args], {
+    hub.#args = args;
+    hub.url = like?.url;
+    hub.tlsUrl = like?.tlsUrl;
+    // A test that breaks off leaves no hub behind.
+    process.once("exit", () => {
+      hub.#child?.kill("SIGKILL");
+      rmSync(hub.#data, { recursive: true, force: true });
+    });
+    await hub.#spawn();
+    return hub;
+  }
+
+  async #spawn() {
+    const [listen, tlsListen] = [this.url, this.tlsUrl].map((url) => (url ? new URL(url).host : "127.0.0.1:0"));
+    const isTls = this.#args.includes("--tls");
+    const twin = isTls ? [] : ["--tls-listen", tlsListen];
+    const args = ["dev", "--listen", listen, ...twin, "--retry", "300ms", "--data", this.#data, ...this.#args];
+    this.#child = spawn(BINARY, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, FANFARE_LOG: "info", NO_COLOR: "1" },
     });
-    // A test that breaks off leaves no hub behind.
-    process.once("exit", () => {
-      hub.#child.kill("SIGKILL");
-      rmSync(hub.#data, { recursive: true, force: true });
-    });
-    for (const stream of [hub.#child.stdout, hub.#child.stderr]) hub.#read(stream);
-    const url = await hub.line(/is listening on (https?:\/\/[\d.]+:\d+)/);
-    hub.url = url[1];
-    if (!args.includes("--tls")) hub.tlsUrl = (await hub.line(/and on (https:\/\/[\d.]+:\d+)/))[1];
-    return hub;
+    for (const stream of [this.#child.stdout, this.#child.stderr]) this.#read(stream);
+    this.url = (await this.line(/is listening on (https?:\/\/[\d.]+:\d+)/))[1];
+    if (!isTls) this.tlsUrl = (await this.line(/and on (https:\/\/[\d.]+:\d+)/))[1];
   }
 
   get playground() {
@@ -59,6 +67,13 @@ export class Hub {
   /** How many lines match so far. */
   count(pattern) {
     return this.#lines.filter((line) => pattern.test(line)).length;
+  }
+
+  /** Kills the process and starts it again, at the same address and with the same events. */
+  async restart() {
+    await this.kill();
+    this.#lines = [];
+    await this.#spawn();
   }
 
   /** Kills the process, without a chance to say goodbye unless another signal is named. */
