@@ -25,6 +25,8 @@ const FILES: &[(&str, &str, &str)] = files! {
     "theme.js": SCRIPT,
     "frame.js": SCRIPT,
     "stream.js": SCRIPT,
+    // Written by `npm run playground` in clients/js, so that building the hub needs no Node.
+    "client.js": SCRIPT,
     "index.js": SCRIPT,
     "board.js": SCRIPT,
     "chat.js": SCRIPT,
