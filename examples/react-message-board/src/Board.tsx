@@ -1,24 +1,31 @@
 // The message board: the same as the hub's own playground shows, from another origin.
+import { connect } from "fanfare-client";
+import { type StateEvent, useStatus, useTopicState } from "fanfare-client/react";
 import { useState } from "react";
-import { type StreamState, useEventStream } from "./useEventStream";
 
 const HUB_URL = (import.meta.env.VITE_HUB_URL as string | undefined) ?? "http://127.0.0.1:4000";
 const BOARD_URL = new URL("/-/playground/board/", HUB_URL);
-const STREAM_URL = new URL("addClient", BOARD_URL).href;
+
+const hub = connect(HUB_URL);
+const append = (list: readonly StateEvent[], event: StateEvent) => [...list, event];
+const NOTHING: readonly StateEvent[] = [];
 
 const LINES = [
   "React renders it, the hub delivers it.",
   "This page and its stream come from different origins.",
   "State is what the stream has told so far.",
-  "A component that goes away closes its stream.",
-  "Strict mode opens the stream twice; the hub does not mind.",
+  "All components share one connection; the last to go away closes it.",
+  "Strict mode mounts twice, and the hub sees one stream.",
 ] as const;
 
-const WORDS: Record<StreamState, string> = {
+const WORDS = {
+  idle: "Connecting",
   connecting: "Connecting",
   open: "Open",
-  reconnecting: "Reconnecting",
-};
+  waiting: "Reconnecting",
+  paused: "Paused",
+  closed: "Closed",
+} as const;
 
 async function post(message: object): Promise<string> {
   const response = await fetch(new URL("message", BOARD_URL), {
@@ -43,7 +50,8 @@ function wordsOf(text: string): string {
 }
 
 export function Board() {
-  const { state, received, gap } = useEventStream(STREAM_URL);
+  const [received, , gap] = useTopicState(hub, "playground/board", { initial: NOTHING, reduce: append });
+  const { state } = useStatus(hub);
   const [answer, setAnswer] = useState("none yet");
 
   async function send() {
@@ -66,16 +74,16 @@ export function Board() {
       <section className="card" aria-label="The message board">
         <div className="row">
           <button type="button" onClick={() => void send()}>Get message</button>
-          <span className={`pill ${state}`} role="status">{WORDS[state]}</span>
+          <span className={`pill ${WORDS[state].toLowerCase()}`} role="status">{WORDS[state]}</span>
         </div>
-        {gap !== null && <p className="notice" role="status">Events may be missing: {gap}.</p>}
+        {gap && <p className="notice" role="status">Events may be missing: {gap.reason}.</p>}
         <p>
           <output className="figure">{received.length}</output>{" "}
           {received.length === 1 ? "message in total" : "messages in total"}
         </p>
         <ol aria-label="Messages" aria-live="polite">
-          {received.toReversed().map(({ id, text }) => (
-            <li key={id}>{wordsOf(text)}<small>{id}</small></li>
+          {received.toReversed().map(({ id, data }) => (
+            <li key={id}>{wordsOf(data)}<small>{id}</small></li>
           ))}
         </ol>
         <p className="answer">Server's answer: <code>{answer}</code></p>
