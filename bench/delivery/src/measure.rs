@@ -20,8 +20,8 @@ const CONNECTING_TO_PUSHPIN: usize = 8;
 /// One event after the other to all subscribers of one topic: what it takes when no two events
 /// share a send.
 const ALONE_PER_S: f64 = 3.0;
-/// Another server that takes longer for one run is measured once: where most of it is waiting for what
-/// never comes, four more runs say nothing new.
+/// Another server that takes longer for one run is measured once: where most of it is waiting for
+/// what never comes, four more runs say nothing new.
 const RUN_MAX: Duration = Duration::from_secs(30);
 
 /// How much is measured.

@@ -74,8 +74,8 @@ fn wait_until_accepted(http: SocketAddr) -> Result<()> {
     }
 }
 
-/// The defaults of the distribution, in a folder and at ports of our own. Only its limit of messages
-/// a second is raised, or it would be all that is measured.
+/// The defaults of the distribution, in a folder and at ports of our own. Only its limit of
+/// messages a second is raised, or it would be all that is measured.
 pub fn config(dir: &Path, http: SocketAddr, publish: SocketAddr) -> String {
     let (dir, http, publish) = (dir.display(), http.port(), publish.port());
     format!(
