@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::cells::{Cell, Scenario};
 use crate::checks::{Verdict, verdicts};
 use crate::measure::Row;
+use crate::origin::Origin;
 use crate::peers::Peer;
 use crate::plots::{self, Plot};
 use crate::store::{Store, StoredCell};
@@ -56,14 +57,12 @@ fn head(measured: &[(Cell, &StoredCell)]) -> Result<String> {
         cargo xtask bench --quick                  # the order of things, in five minutes\n\
         ```\n\n"
         .to_owned();
-    for line in distinct(measured.iter().map(|(_, it)| {
-        let origin = &it.origin;
-        format!(
-            "Commit {}, {}; {}.",
-            origin.commit, origin.date, origin.machine
-        )
-    })) {
-        writeln!(text, "- {line}")?;
+    let places = measured.iter().map(|(_, it)| place(&it.origin));
+    for place_of_some in distinct(places) {
+        let there = measured.iter().map(|(_, it)| &it.origin);
+        let there = there.filter(|origin| place(origin) == place_of_some);
+        let commits = distinct(there.map(|origin| origin.commit.clone()));
+        writeln!(text, "- Commit {}; {place_of_some}.", commits.join("; "))?;
     }
     for line in distinct(measured.iter().map(|(_, it)| {
         let [server, load] = &it.cores;
@@ -80,6 +79,11 @@ fn head(measured: &[(Cell, &StoredCell)]) -> Result<String> {
          - CPU is that of the server's processes, kernel included, for each delivery; memory is resident, without files.\n",
     );
     Ok(text)
+}
+
+/// Where and when something was measured.
+fn place(origin: &Origin) -> String {
+    format!("{}; {}", origin.date, origin.machine)
 }
 
 /// Each text once, in the order of their coming.

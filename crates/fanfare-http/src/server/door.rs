@@ -269,6 +269,6 @@ mod tests {
             "{bytes} bytes, {} of them its places",
             size_of::<ShardPlace>()
         );
-        assert!(bytes <= 120, "{bytes}");
+        assert!(bytes <= 128, "{bytes}");
     }
 }

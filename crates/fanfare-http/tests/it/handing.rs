@@ -15,7 +15,7 @@ const CHUNKED: &str =
 async fn stored(client: &mut RawConnection) -> String {
     let head = client.read_through("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 201 "), "{head}");
-    let body = client.read_through("}").await;
+    let body = client.read_through("}\n").await;
     let id = body.split("\"id\":\"").nth(1).unwrap();
     id.split('"').next().unwrap().to_owned()
 }
@@ -23,6 +23,8 @@ async fn stored(client: &mut RawConnection) -> String {
 /// The starting position of a stream.
 async fn opened(client: &mut RawConnection) -> String {
     let head = client.read_through("\r\n\r\n").await;
+    // The line end of a page before it.
+    let head = head.trim_start();
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     let block = client.read_block().await;
     let id = block.lines().find_map(|line| line.strip_prefix("id: "));
@@ -56,16 +58,16 @@ async fn requests_that_come_at_once_are_answered_in_order_and_the_stream_last() 
 async fn an_answer_that_is_still_owed_comes_whole_before_the_stream() {
     let hub = TestHub::start().await;
     let text = "x".repeat(500_000);
-    for _ in 0..20 {
+    for _ in 0..15 {
         hub.publish("/a", &text).await;
     }
     let mut client = hub.address().raw().await;
-    let page = "GET /a?limit=20 HTTP/1.1\r\nhost: hub\r\naccept: application/json\r\n\r\n";
+    let page = "GET /a?limit=15 HTTP/1.1\r\nhost: hub\r\naccept: application/json\r\n\r\n";
     client.send(format!("{page}{STREAM}")).await;
     let head = client.read_through("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     let body = client.read_through("]").await;
-    assert!(body.len() > 20 * text.len(), "{} bytes", body.len());
+    assert!(body.len() > 15 * text.len(), "{} bytes", body.len());
     opened(&mut client).await;
 }
 
