@@ -2,7 +2,7 @@
 //! small file, so that a few quiet topics do not keep the whole log on disk.
 //!
 //! The new file stands for the same seqs. What was dropped is not in it, which the floors of the
-//! topics tell: so the memo is written first. Then the file takes the name of the first of the
+//! topics tell: so the memo is written before the file takes the name of the first of the
 //! segments, and only then the others are removed; a start that finds them removes them itself.
 
 use std::io;
@@ -74,8 +74,9 @@ impl Keeper {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let storage = &*self.shared.storage;
-        self.write_memo()?;
         let (buf, entries) = self.copy(run, first)?;
+        // Not before: events are dropped while others are copied, and the floors tell of those, too.
+        self.write_memo()?;
         let keys: Vec<_> = {
             let keys = self.shared.keys();
             let rows = keys.rows();
