@@ -75,7 +75,7 @@ impl Keeper {
         };
         let storage = &*self.shared.storage;
         let (buf, entries) = self.copy(run, first)?;
-        // Not before: events are dropped while others are copied, and the floors tell of those, too.
+        // Not before: events are dropped while others are copied, and the floors tell of them, too.
         self.write_memo()?;
         let keys: Vec<_> = {
             let keys = self.shared.keys();
