@@ -5,7 +5,7 @@ import { build } from "esbuild";
 const CORE = './dist/index.js';
 /** Bytes after minifying and gzip -9. */
 const BUDGETS = [
-  { name: "core", code: `export * from "${CORE}"`, counts: (file) => !isTabs(file), max: 6_700 },
+  { name: "core", code: `export * from "${CORE}"`, counts: (file) => !isTabs(file), max: 6_900 },
   { name: "tabs, beyond it", code: `export * from "${CORE}"`, counts: isTabs, max: 1_536 },
   { name: "react, beyond it", code: 'export * from "./dist/react.js"', apart: ["./error.js"], max: 1_024 },
   { name: "parser alone", code: `export { parseSSE } from "${CORE}"`, counts: isEntry, max: 1_100 },

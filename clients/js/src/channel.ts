@@ -113,7 +113,8 @@ export class Channel {
   }
 
   #event(event: HubEvent): void {
-    for (const subscriber of this.#subscribers) {
+    // Who is added meanwhile begins behind this event.
+    for (const subscriber of [...this.#subscribers]) {
       const { topics } = subscriber;
       // The hub's own words about the whole stream have no topic.
       const isFor = event.topic === "" || topics.length === 0 || topics.some((topic) => takesIn(topic, event.topic));
@@ -130,19 +131,19 @@ export class Channel {
 }
 
 /** Channels that are in use on this page, by their URL. */
-const channels = new Map<string, { options: ChannelOptions; channel: Channel }[]>();
+const channels = new Map<string, { options: ChannelOptions; channel: WeakRef<Channel> }[]>();
 
 /** The channel of this page for the same URL and options, or one of the caller's own. */
 export function channelOf(url: URL, options: ChannelOptions): Channel {
   if (options.share === false) return new Channel(url, options);
-  const known = channels.get(url.href) ?? [];
+  const known = (channels.get(url.href) ?? []).filter(({ channel }) => channel.deref());
   channels.set(url.href, known);
   const isSame = (other: ChannelOptions) =>
     [...new Set([...Object.keys(other), ...Object.keys(options)])].every((key) =>
       Object.is(other[key as keyof ChannelOptions], options[key as keyof ChannelOptions]));
-  const found = known.find((entry) => isSame(entry.options));
-  if (found) return found.channel;
+  const found = known.find((entry) => isSame(entry.options))?.channel.deref();
+  if (found) return found;
   const channel = new Channel(url, options);
-  known.push({ options, channel });
+  known.push({ options, channel: new WeakRef(channel) });
   return channel;
 }

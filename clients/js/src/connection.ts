@@ -51,6 +51,8 @@ export class Connection {
   readonly #sink: Sink;
   readonly #policy: RetryPolicy;
   #topics: readonly string[] = [];
+  /** The stream lacks topics, and is asked for anew once it has said where it is. */
+  #lacksTopics = false;
   #machine: Machine = IDLE;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request: AbortController | undefined;
@@ -80,6 +82,9 @@ export class Connection {
     if (state === "idle") {
       this.#watchPage(true);
       this.#step({ type: "start" });
+    } else if (isNew && state === "open" && this.lastId === "") {
+      // A stream in its place would begin later, and what came between would be lost.
+      this.#lacksTopics = true;
     } else if (isNew && (state === "connecting" || state === "open")) {
       this.#connect();
     }
@@ -159,6 +164,7 @@ export class Connection {
   /** Asks, in place of whatever was asked before. */
   #connect(): void {
     this.#request?.abort();
+    this.#lacksTopics = false;
     const request = (this.#request = new AbortController());
     const isCurrent = () => this.#request === request && !request.signal.aborted;
     this.#heardAt = Date.now();
@@ -260,6 +266,7 @@ export class Connection {
     if (id === this.lastId) return;
     this.lastId = id;
     this.#store?.set(id);
+    if (this.#lacksTopics) this.#connect();
   }
 }
 

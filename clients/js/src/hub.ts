@@ -3,7 +3,7 @@
 import { type Channel, type ChannelOptions, channelOf, type Subscriber } from "./channel.js";
 import { asHubError, HubError } from "./error.js";
 import { type Gap, GAP_TYPE, type HubEvent, isAfter } from "./event.js";
-import type { Status } from "./machine.js";
+import { RETRY, type Status } from "./machine.js";
 import { page } from "./page.js";
 import { publish, type Published, type PublishOptions } from "./publish.js";
 import { Queue } from "./queue.js";
@@ -36,6 +36,9 @@ export interface TopicOptions {
   readonly history?: string | number;
 }
 
+/** Milliseconds within which pages that could not be fetched are asked for again. */
+const AGAIN = 3_000;
+
 type Listener<Event> = (event: Event) => void;
 
 /** Somebody's view of some topics: listeners, and what they are told first. */
@@ -48,6 +51,8 @@ export class Subscription<Types extends Schemas = Schemas> {
   #remove: (() => void) | undefined;
   /** Events that came while history is fetched; `undefined` when they are handed on at once. */
   #held: HubEvent[] | undefined;
+  /** For whom pages are being fetched: nobody asks twice. */
+  #fetching: HubEvent[] | undefined;
   /** What history told last: nothing up to here is told again. */
   #toldTo = "";
 
@@ -109,7 +114,7 @@ export class Subscription<Types extends Schemas = Schemas> {
   #leave(): void {
     this.hub.views.delete(this);
     this.#remove?.();
-    this.#remove = undefined;
+    this.#remove = this.#held = undefined;
   }
 
   #listen(listener: { type: string | undefined; call: Listener<HubEvent<never>>; end(error?: HubError): void }): () => void {
@@ -124,6 +129,7 @@ export class Subscription<Types extends Schemas = Schemas> {
     // Who comes late to a stream that is open already must not be told what came before, either.
     const isShared = this.hub.options.share === "tabs" || this.hub.channel.status.state !== "idle";
     const isLate = this.topics.length > 0 && isShared;
+    this.#toldTo = "";
     if (this.#history !== undefined || isLate) this.#held = [];
     const subscriber: Subscriber = {
       topics: this.topics,
@@ -143,34 +149,40 @@ export class Subscription<Types extends Schemas = Schemas> {
   /** Tells what is there, and then what came meanwhile. */
   #fetch(): void {
     const held = this.#held;
-    if (!held) return;
+    if (!held || this.#fetching === held) return;
+    this.#fetching = held;
     const handOn = (): void => {
       if (this.#held !== held) return;
       this.#held = undefined;
       for (const event of held) this.#take(event);
     };
-    this.#pages().then(handOn, (error: unknown) => {
-      this.hub.report(asHubError(error));
-      // History is asked for again when the stream is open the next time. Who wants none is rather
-      // told too much than too little.
+    this.#pages().then(handOn, (cause: unknown) => {
+      if (this.#held !== held) return;
+      const error = asHubError(cause);
+      this.hub.report(error);
+      this.#fetching = undefined;
+      // Who wants no history is rather told too much than too little.
       if (this.#history === undefined) handOn();
+      else if (RETRY.giveUp(error)) this.close(error);
+      else setTimeout(() => this.#held === held && this.#fetch(), (error.retryAfter ?? 0) + AGAIN * Math.random());
     });
   }
 
   async #pages(): Promise<void> {
     const held = this.#held;
-    let after: string | undefined;
     for (let isMore = true; isMore;) {
-      const from = after === undefined ? { history: this.#history ?? 1 } : { after };
+      const after = this.#toldTo;
+      const from = after === "" ? { history: this.#history ?? 1 } : { after };
       const events = await page(this.hub.url, this.topics, this.hub.options, from);
       if (this.#held !== held) return;
       isMore = events.isMore;
       for (const event of events.list) {
-        after = event.id;
-        if (this.#history !== undefined && event.type !== GAP_TYPE) this.#tell(event);
+        // Retention was faster than this.
+        if (event.type === GAP_TYPE) return this.#reset(event);
+        this.#toldTo = event.id;
+        if (this.#history !== undefined) this.#tell(event);
       }
     }
-    if (after !== undefined) this.#toldTo = after;
   }
 
   #take(event: HubEvent): void {
@@ -180,9 +192,8 @@ export class Subscription<Types extends Schemas = Schemas> {
   }
 
   #reset(event: HubEvent): void {
-    const { reason } = JSON.parse(event.raw) as { reason: string };
     this.#toldTo = "";
-    for (const listener of this.#resets) listener({ reason, id: event.id });
+    for (const listener of this.#resets) this.#call(listener, { reason: reasonOf(event), id: event.id });
     if (this.#history === undefined) return;
     this.#held = [];
     this.#fetch();
@@ -192,7 +203,16 @@ export class Subscription<Types extends Schemas = Schemas> {
     const typed = this.hub.typed(event);
     if (!typed) return;
     for (const { type, call } of [...this.#listeners]) {
-      if (type === undefined || type === event.type) call(typed as HubEvent<never>);
+      if (type === undefined || type === event.type) this.#call(call, typed as HubEvent<never>);
+    }
+  }
+
+  /** A listener that throws harms no other one, and not the stream that all of them share. */
+  #call<Event>(listener: Listener<Event>, event: Event): void {
+    try {
+      listener(event);
+    } catch (cause) {
+      this.hub.report(new HubError(`a listener threw: ${asHubError(cause).message}`, { cause }));
     }
   }
 }
@@ -267,6 +287,14 @@ export class Hub<Types extends Schemas = Schemas> extends Subscription<Types> {
 /** Opens nothing yet: the connection comes with the first listener, and goes with the last. */
 export function connect<Types extends Schemas = Schemas>(url: string | URL, options: HubOptions<Types> = {}): Hub<Types> {
   return new Hub(new URL(url, globalThis.location?.href), options);
+}
+
+function reasonOf(gap: HubEvent): string {
+  try {
+    return String((JSON.parse(gap.raw) as { reason?: unknown }).reason);
+  } catch {
+    return "unknown";
+  }
 }
 
 function keep<Item>(set: Set<Item>, item: Item): () => void {

@@ -21,7 +21,8 @@ export async function page(
   const response = await send(url, options, { attempt: 1, reason: "first" }, { headers: { Accept: "application/json" } });
   if (!response.ok) throw await HubError.of(response);
   const envelopes = (await response.json()) as Parameters<typeof ofEnvelope>[0][];
-  return { list: envelopes.map(ofEnvelope), isMore: envelopes.length >= LIMIT };
+  // Pages are bounded by bytes, too: only the hub knows whether there is more.
+  return { list: envelopes.map(ofEnvelope), isMore: envelopes.length > 0 && /rel="?next/.test(response.headers.get("Link") ?? "") };
 }
 
 /** The URL of topics of a hub. */

@@ -198,7 +198,7 @@ export class Tabs implements Source {
   /** Hands an event on, unless it was handed on before the lead changed. */
   #take(event: HubEvent): void {
     if (event.id !== "" && this.#at !== "" && !isAfter(event.id, this.#at)) return;
-    this.#at = event.id;
+    if (event.id !== "") this.#at = event.id;
     this.#sink.event(event);
   }
 

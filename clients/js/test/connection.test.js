@@ -184,6 +184,44 @@ test("a loop that lies too far behind is told, and nothing is dropped in silence
   await server.stop();
 });
 
+test("a listener that throws is reported, and harms neither the others nor the stream", async () => {
+  const server = await serve(stream("data: a\n\ndata: b\n\n"));
+  const hub = connect(server.url, { retry, share: false });
+  const errors = [];
+  hub.onError((error) => errors.push(error.message));
+  hub.on(() => {
+    throw new Error("mine");
+  });
+  const events = hub.on();
+  assert.deepEqual([(await events.next()).value.data, (await events.next()).value.data], ["a", "b"]);
+  assert.deepEqual(errors, ["a listener threw: mine", "a listener threw: mine"]);
+  assert.equal(server.requests.length, 1);
+  hub.close();
+  await server.stop();
+});
+
+test("history that cannot be fetched is asked for again, and told once", async () => {
+  let pages = 0;
+  const envelope = (n) => ({ id: `k3v9q2-${n}`, topic: "chat", event: "message", data: String(n), time: 0 });
+  const server = await serve((request, response) => {
+    if (!request.headers.accept.includes("json")) return stream("id: k3v9q2-2\n\nid: k3v9q2-3\ndata: 3\n\n")(request, response);
+    pages += 1;
+    if (pages === 2) return refuse(503)(request, response);
+    const after = Number(new URL(request.url, server.url).searchParams.get("last_event_id")?.split("-")[1] ?? 0);
+    const link = after === 0 ? { Link: '</chat>; rel="next"' } : {};
+    return refuse(200, { "Content-Type": "application/json", ...link }, JSON.stringify([envelope(after + 1)]))(request, response);
+  });
+  const hub = connect(server.url, { topics: ["chat"], history: "all", retry, share: false });
+  const errors = [];
+  hub.onError((error) => errors.push(error.status));
+  const events = hub.on();
+  const seen = [];
+  while (seen.length < 3) seen.push((await events.next()).value.data);
+  assert.deepEqual([seen, errors, pages], [["1", "2", "3"], [503], 3]);
+  hub.close();
+  await server.stop();
+});
+
 test("an aborted signal ends everything", async () => {
   const server = await serve(stream("data: a\n\n"));
   const controller = new AbortController();

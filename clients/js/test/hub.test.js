@@ -107,6 +107,37 @@ test("history comes first, also for who joins an open connection, without a gap 
   late.return();
 });
 
+test("history of more bytes than a page may have comes whole", async () => {
+  const topic = fresh();
+  const client = connect(hub.url, { topics: [topic], history: "all", share: false });
+  const filling = "x".repeat(900_000);
+  for (let n = 0; n < 12; n += 1) await client.publish(`${n} ${filling}`);
+  const seen = (await take(client.on(), 12)).map(({ data }) => Number.parseInt(data, 10));
+  assert.deepEqual(seen, Array.from({ length: 12 }, (_, n) => n));
+  client.close();
+});
+
+test("a topic that joins in the same moment as the stream opens loses nothing of either", async () => {
+  const [a, b] = [fresh(), fresh()];
+  const client = connect(hub.url, { share: false });
+  const seen = { a: [], b: [] };
+  client.topic(a).on(({ data }) => seen.a.push(data));
+  // Told while the head is there and the first block is not.
+  await new Promise((resolve) => client.onStatus(({ state }) => {
+    if (state !== "open" || seen.off) return;
+    seen.off = client.topic(b, { history: "all" }).on(({ data }) => seen.b.push(data));
+    resolve();
+  }));
+  for (let n = 0; n < 50; n += 1) {
+    await client.topic(a).publish(String(n));
+    await client.topic(b).publish(String(n));
+  }
+  while (seen.a.length < 50 || seen.b.length < 50) await new Promise((resolve) => setTimeout(resolve, 10));
+  const wanted = Array.from({ length: 50 }, (_, n) => String(n));
+  assert.deepEqual([seen.a, seen.b], [wanted, wanted]);
+  client.close();
+});
+
 test("a hub that is killed and started again twenty times loses nothing and repeats nothing", async () => {
   let own = await Hub.start();
   const client = connect(own.url, { topics: ["a", "b"], retry, share: false });

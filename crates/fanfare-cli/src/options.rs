@@ -58,7 +58,7 @@ pub(crate) struct HubOptions {
     #[arg(long, env = "FANFARE_CONNECTIONS_MAX", value_name = "NUMBER", default_value_t = Limits::default().connections_max)]
     connections_max: usize,
 
-    /// Subscribers at once; more are answered 503
+    /// Subscribers at once; more are answered 429
     #[arg(long, env = "FANFARE_SUBSCRIBERS_MAX", value_name = "NUMBER", default_value_t = Limits::default().subscribers_max)]
     subscribers_max: usize,
 

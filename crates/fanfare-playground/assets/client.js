@@ -268,7 +268,8 @@ var init_tabs = __esm({
       #take(event) {
         if (event.id !== "" && this.#at !== "" && !isAfter(event.id, this.#at))
           return;
-        this.#at = event.id;
+        if (event.id !== "")
+          this.#at = event.id;
         this.#sink.event(event);
       }
       #tell(status) {
@@ -394,7 +395,7 @@ async function page(hub, topics, options, from) {
   if (!response.ok)
     throw await HubError.of(response);
   const envelopes = await response.json();
-  return { list: envelopes.map(ofEnvelope), isMore: envelopes.length >= LIMIT };
+  return { list: envelopes.map(ofEnvelope), isMore: envelopes.length > 0 && /rel="?next/.test(response.headers.get("Link") ?? "") };
 }
 function placeOf(hub, first = "", ...more) {
   const url = new URL(hub);
@@ -552,6 +553,8 @@ var Connection = class {
   #sink;
   #policy;
   #topics = [];
+  /** The stream lacks topics, and is asked for anew once it has said where it is. */
+  #lacksTopics = false;
   #machine = IDLE;
   #timer;
   #request;
@@ -578,6 +581,8 @@ var Connection = class {
     if (state === "idle") {
       this.#watchPage(true);
       this.#step({ type: "start" });
+    } else if (isNew && state === "open" && this.lastId === "") {
+      this.#lacksTopics = true;
     } else if (isNew && (state === "connecting" || state === "open")) {
       this.#connect();
     }
@@ -658,6 +663,7 @@ var Connection = class {
   /** Asks, in place of whatever was asked before. */
   #connect() {
     this.#request?.abort();
+    this.#lacksTopics = false;
     const request = this.#request = new AbortController();
     const isCurrent = () => this.#request === request && !request.signal.aborted;
     this.#heardAt = Date.now();
@@ -764,6 +770,8 @@ var Connection = class {
       return;
     this.lastId = id;
     this.#store?.set(id);
+    if (this.#lacksTopics)
+      this.#connect();
   }
 };
 function tooLarge(size) {
@@ -864,7 +872,7 @@ var Channel = class {
     return new Connection(this.#url, this.#options, sink);
   }
   #event(event) {
-    for (const subscriber of this.#subscribers) {
+    for (const subscriber of [...this.#subscribers]) {
       const { topics } = subscriber;
       const isFor = event.topic === "" || topics.length === 0 || topics.some((topic) => takesIn(topic, event.topic));
       if (isFor)
@@ -885,14 +893,14 @@ var channels = /* @__PURE__ */ new Map();
 function channelOf(url, options) {
   if (options.share === false)
     return new Channel(url, options);
-  const known = channels.get(url.href) ?? [];
+  const known = (channels.get(url.href) ?? []).filter(({ channel: channel2 }) => channel2.deref());
   channels.set(url.href, known);
   const isSame = (other) => [.../* @__PURE__ */ new Set([...Object.keys(other), ...Object.keys(options)])].every((key) => Object.is(other[key], options[key]));
-  const found = known.find((entry) => isSame(entry.options));
+  const found = known.find((entry) => isSame(entry.options))?.channel.deref();
   if (found)
-    return found.channel;
+    return found;
   const channel = new Channel(url, options);
-  known.push({ options, channel });
+  known.push({ options, channel: new WeakRef(channel) });
   return channel;
 }
 
@@ -984,6 +992,7 @@ var Queue = class {
 };
 
 // dist/hub.js
+var AGAIN = 3e3;
 var Subscription = class {
   topics;
   hub;
@@ -993,6 +1002,8 @@ var Subscription = class {
   #remove;
   /** Events that came while history is fetched; `undefined` when they are handed on at once. */
   #held;
+  /** For whom pages are being fetched: nobody asks twice. */
+  #fetching;
   /** What history told last: nothing up to here is told again. */
   #toldTo = "";
   constructor(hub, topics, options = {}) {
@@ -1042,7 +1053,7 @@ var Subscription = class {
   #leave() {
     this.hub.views.delete(this);
     this.#remove?.();
-    this.#remove = void 0;
+    this.#remove = this.#held = void 0;
   }
   #listen(listener) {
     this.#listeners.add(listener);
@@ -1056,6 +1067,7 @@ var Subscription = class {
   #join() {
     const isShared = this.hub.options.share === "tabs" || this.hub.channel.status.state !== "idle";
     const isLate = this.topics.length > 0 && isShared;
+    this.#toldTo = "";
     if (this.#history !== void 0 || isLate)
       this.#held = [];
     const subscriber = {
@@ -1077,8 +1089,9 @@ var Subscription = class {
   /** Tells what is there, and then what came meanwhile. */
   #fetch() {
     const held = this.#held;
-    if (!held)
+    if (!held || this.#fetching === held)
       return;
+    this.#fetching = held;
     const handOn = () => {
       if (this.#held !== held)
         return;
@@ -1086,29 +1099,37 @@ var Subscription = class {
       for (const event of held)
         this.#take(event);
     };
-    this.#pages().then(handOn, (error) => {
-      this.hub.report(asHubError(error));
+    this.#pages().then(handOn, (cause) => {
+      if (this.#held !== held)
+        return;
+      const error = asHubError(cause);
+      this.hub.report(error);
+      this.#fetching = void 0;
       if (this.#history === void 0)
         handOn();
+      else if (RETRY.giveUp(error))
+        this.close(error);
+      else
+        setTimeout(() => this.#held === held && this.#fetch(), (error.retryAfter ?? 0) + AGAIN * Math.random());
     });
   }
   async #pages() {
     const held = this.#held;
-    let after;
     for (let isMore = true; isMore; ) {
-      const from = after === void 0 ? { history: this.#history ?? 1 } : { after };
+      const after = this.#toldTo;
+      const from = after === "" ? { history: this.#history ?? 1 } : { after };
       const events = await page(this.hub.url, this.topics, this.hub.options, from);
       if (this.#held !== held)
         return;
       isMore = events.isMore;
       for (const event of events.list) {
-        after = event.id;
-        if (this.#history !== void 0 && event.type !== GAP_TYPE)
+        if (event.type === GAP_TYPE)
+          return this.#reset(event);
+        this.#toldTo = event.id;
+        if (this.#history !== void 0)
           this.#tell(event);
       }
     }
-    if (after !== void 0)
-      this.#toldTo = after;
   }
   #take(event) {
     if (event.type === GAP_TYPE)
@@ -1119,10 +1140,9 @@ var Subscription = class {
       this.#tell(event);
   }
   #reset(event) {
-    const { reason } = JSON.parse(event.raw);
     this.#toldTo = "";
     for (const listener of this.#resets)
-      listener({ reason, id: event.id });
+      this.#call(listener, { reason: reasonOf(event), id: event.id });
     if (this.#history === void 0)
       return;
     this.#held = [];
@@ -1134,7 +1154,15 @@ var Subscription = class {
       return;
     for (const { type, call } of [...this.#listeners]) {
       if (type === void 0 || type === event.type)
-        call(typed);
+        this.#call(call, typed);
+    }
+  }
+  /** A listener that throws harms no other one, and not the stream that all of them share. */
+  #call(listener, event) {
+    try {
+      listener(event);
+    } catch (cause) {
+      this.hub.report(new HubError(`a listener threw: ${asHubError(cause).message}`, { cause }));
     }
   }
 };
@@ -1193,6 +1221,13 @@ var Hub = class extends Subscription {
 };
 function connect(url, options = {}) {
   return new Hub(new URL(url, globalThis.location?.href), options);
+}
+function reasonOf(gap) {
+  try {
+    return String(JSON.parse(gap.raw).reason);
+  } catch {
+    return "unknown";
+  }
 }
 function keep(set, item) {
   set.add(item);
