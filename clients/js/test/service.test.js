@@ -62,7 +62,7 @@ test("it declares what can be had", async () => {
 
 test("events, comments, listeners, a restart and an error are reported in order", async () => {
   const server = await Server.start();
-  server.answer(stream(":hello\n\nid: 1\ndata: a\n\nevent: other\ndata: unheard\n\n"), stream("event: other\ndata: b\n\n"), stream());
+  server.answer(stream(":hello\n\nid: 1\nevent: other\ndata: unheard\n\ndata: a\n\n"), stream("event: other\ndata: b\n\n"), stream());
   const { callbackUrl, next, stop } = await harness();
   const at = await open({ streamUrl: server.url, callbackUrl, tag: "t", initialDelayMs: 5, headers: { "X-Key": "k" } });
   assert.deepEqual((await next(0)).comment, "hello");
