@@ -6,9 +6,10 @@ import { chromium } from "playwright-core";
 const OUTAGE = /net::ERR_|ERR_CONNECTION|WebSocket connection to/;
 const DEADLINE_MS = 20_000;
 
-export async function launch() {
+export async function launch(options = {}) {
   // launch() makes a new user data directory for each browser and removes it afterwards.
   return chromium.launch({
+    ...options,
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
