@@ -64,19 +64,12 @@ impl FromStr for HubUrl {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let malformed = || AddressError::Malformed(text.to_owned());
-        let uri: Uri = text.parse().ok().ok_or_else(malformed)?;
-        let origin = Origin::of(&uri).ok_or_else(malformed)?;
-        if origin.authority.as_str().contains('@') {
-            return Err(AddressError::Credentials);
-        }
-        if uri.query().is_some() {
+        let Target { origin, path } = text.parse()?;
+        if path.contains('?') {
             return Err(AddressError::Query);
         }
-        Ok(Self {
-            origin,
-            prefix: uri.path().trim_end_matches('/').to_owned(),
-        })
+        let prefix = path.trim_end_matches('/').to_owned();
+        Ok(Self { origin, prefix })
     }
 }
 
