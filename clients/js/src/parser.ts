@@ -72,7 +72,11 @@ export class SseParser {
       const isCr = cr !== -1 && (lf === -1 || cr < lf);
       const end = isCr ? cr : lf;
       if (end === -1) break;
-      this.#endLine(text.slice(at, end));
+      if (this.#cut !== "" || this.#dropsCut) this.#endCut(text.slice(at, end));
+      else if (end === at) this.#dispatch();
+      // What most lines are, without looking for their parts.
+      else if (text.startsWith("data: ", at)) this.#addData(text.slice(at + 6, end));
+      else if (text.charCodeAt(at) !== 58 || this.#on.onComment) this.#line(text.slice(at, end));
       at = end + 1;
       if (isCr) {
         // The line ends now; waiting for a LF would hold an event back.
@@ -85,7 +89,7 @@ export class SseParser {
     this.#keep(text.slice(at));
   }
 
-  #endLine(rest: string): void {
+  #endCut(rest: string): void {
     const line = this.#cut + rest;
     const isDropped = this.#dropsCut;
     this.#cut = "";
@@ -104,16 +108,13 @@ export class SseParser {
   }
 
   #line(line: string): void {
-    if (line === "") return this.#dispatch();
     const colon = line.indexOf(":");
     const name = colon === -1 ? line : line.slice(0, colon);
     const begin = line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1;
     const value = colon === -1 ? "" : line.slice(begin);
     const isTooLong = value.length > this.#max;
     if (name === "data") {
-      const isFirst = this.#data === undefined;
-      if (!this.#fits(value.length + (isFirst ? 0 : 1))) return;
-      this.#data = isFirst ? value : `${this.#data}\n${value}`;
+      this.#addData(value);
     } else if (name === "event") {
       if (this.#fits(value.length)) this.#type = value;
     } else if (name === "id") {
@@ -124,6 +125,12 @@ export class SseParser {
     } else if (name === "" && !isTooLong) {
       this.#on.onComment?.(value);
     }
+  }
+
+  #addData(value: string): void {
+    const isFirst = this.#data === undefined;
+    if (!this.#fits(value.length + (isFirst ? 0 : 1))) return;
+    this.#data = isFirst ? value : `${this.#data}\n${value}`;
   }
 
   /** Counts data or event type against the limit, and says whether the block still fits. */
@@ -140,7 +147,7 @@ export class SseParser {
     const [type, data] = [this.#type || "message", this.#data];
     if (this.#id !== undefined) this.lastEventId = this.#id;
     // Before the call: a sink that throws leaves nothing behind for the next block.
-    this.#clear();
+    if (this.#size > 0 || data !== undefined || this.#id !== undefined) this.#clear();
     if (data !== undefined) this.#on.onEvent({ type, data, id: this.lastEventId });
   }
 

@@ -450,7 +450,14 @@ var SseParser = class {
       const end = isCr ? cr : lf;
       if (end === -1)
         break;
-      this.#endLine(text.slice(at, end));
+      if (this.#cut !== "" || this.#dropsCut)
+        this.#endCut(text.slice(at, end));
+      else if (end === at)
+        this.#dispatch();
+      else if (text.startsWith("data: ", at))
+        this.#addData(text.slice(at + 6, end));
+      else if (text.charCodeAt(at) !== 58 || this.#on.onComment)
+        this.#line(text.slice(at, end));
       at = end + 1;
       if (isCr) {
         if (at === text.length)
@@ -464,7 +471,7 @@ var SseParser = class {
     }
     this.#keep(text.slice(at));
   }
-  #endLine(rest) {
+  #endCut(rest) {
     const line = this.#cut + rest;
     const isDropped = this.#dropsCut;
     this.#cut = "";
@@ -485,19 +492,13 @@ var SseParser = class {
     this.#dropsCut = true;
   }
   #line(line) {
-    if (line === "")
-      return this.#dispatch();
     const colon = line.indexOf(":");
     const name = colon === -1 ? line : line.slice(0, colon);
     const begin = line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1;
     const value = colon === -1 ? "" : line.slice(begin);
     const isTooLong = value.length > this.#max;
     if (name === "data") {
-      const isFirst = this.#data === void 0;
-      if (!this.#fits(value.length + (isFirst ? 0 : 1)))
-        return;
-      this.#data = isFirst ? value : `${this.#data}
-${value}`;
+      this.#addData(value);
     } else if (name === "event") {
       if (this.#fits(value.length))
         this.#type = value;
@@ -512,6 +513,13 @@ ${value}`;
     } else if (name === "" && !isTooLong) {
       this.#on.onComment?.(value);
     }
+  }
+  #addData(value) {
+    const isFirst = this.#data === void 0;
+    if (!this.#fits(value.length + (isFirst ? 0 : 1)))
+      return;
+    this.#data = isFirst ? value : `${this.#data}
+${value}`;
   }
   /** Counts data or event type against the limit, and says whether the block still fits. */
   #fits(size) {
@@ -528,7 +536,8 @@ ${value}`;
     const [type, data] = [this.#type || "message", this.#data];
     if (this.#id !== void 0)
       this.lastEventId = this.#id;
-    this.#clear();
+    if (this.#size > 0 || data !== void 0 || this.#id !== void 0)
+      this.#clear();
     if (data !== void 0)
       this.#on.onEvent({ type, data, id: this.lastEventId });
   }
