@@ -251,3 +251,24 @@ fn readers_that_never_read_cost_a_cursor_and_no_queue() {
     });
     trial.end_trimmed(80 << 10);
 }
+
+#[test]
+fn the_hub_takes_as_many_as_its_operator_says() {
+    let hub = Hub::dev(&["--subscribers-max", "1"]);
+    let mut stream = hub.connect();
+    send(&mut stream, &request("GET", "/a", "", b""));
+    hub.await_metric("fanfare_streams", 1, NOTICE);
+    let second = hub.exchange(&request("GET", "/a", "", b""));
+    assert_eq!(second.as_text(), "429 too_many_subscribers");
+
+    let hub = Hub::dev(&["--connections-max", "1"]);
+    let mut stream = hub.connect();
+    send(&mut stream, &request("GET", "/a", "", b""));
+    let mut begin = Vec::new();
+    assert!(
+        wire::read_more(&mut stream, &mut begin),
+        "the first is let in"
+    );
+    let second = hub.exchange(&request("GET", "/a", "", b""));
+    assert_eq!(second.as_text(), "no answer, closed");
+}
