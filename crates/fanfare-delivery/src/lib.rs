@@ -42,3 +42,4 @@ mod wheel;
 pub use door::{Door, Handed, Knock, Opening, Stay};
 pub use shard::bytes_of_a_subscriber;
 pub use shards::Shards;
+pub use socket::prepare;

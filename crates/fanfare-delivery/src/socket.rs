@@ -82,8 +82,12 @@ pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
 const UNSENT_BYTES: u32 = 128 << 10;
 
 /// Events are small and shall leave at once; a peer that is gone shall be noticed, and one that
-/// does not read shall take no memory from the others.
-pub(crate) fn prepare(socket: &impl AsFd, peer_silence: Duration) -> io::Result<()> {
+/// does not read shall take no memory from the others. For a connection, or for a listener whose
+/// connections inherit it.
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn prepare(socket: &impl AsFd, peer_silence: Duration) -> io::Result<()> {
     let fd = socket.as_fd();
     sockopt::set_tcp_nodelay(fd, true)?;
     sockopt::set_socket_keepalive(fd, true)?;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::expect;
 use crate::hub::Address;
@@ -21,7 +21,22 @@ impl RawConnection {
     /// When nobody listens there.
     pub async fn open(address: Address) -> Self {
         let socket = expect("a connection", TcpStream::connect(address.0));
-        let socket = socket.await.unwrap();
+        Self::over(socket.await.unwrap())
+    }
+
+    /// Connects with a receive buffer of a fixed size, which a kernel otherwise lets grow as it
+    /// likes: what the server may have on its way is known then.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub async fn open_narrow(address: Address, buffer_bytes: u32) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(buffer_bytes).unwrap();
+        let socket = expect("a connection", socket.connect(address.0));
+        Self::over(socket.await.unwrap())
+    }
+
+    fn over(socket: TcpStream) -> Self {
         socket.set_nodelay(true).unwrap();
         Self {
             socket,

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(target_os = "linux")]
+use fanfare_delivery::prepare;
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::{HeaderMap, Version};
 use hyper::body::Incoming;
@@ -16,6 +18,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+#[cfg(not(target_os = "linux"))]
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -104,19 +107,15 @@ pub(super) async fn run(
     serve(app, stream, is_http2, Instant::now()).await
 }
 
-/// Events are small and shall leave at once; a peer that is gone shall be noticed.
+/// Events are small and shall leave at once; a peer that is gone shall be noticed. What else Linux
+/// can bound, the shards ask of it too.
+#[cfg(not(target_os = "linux"))]
 fn prepare(socket: &TcpStream, peer_silence_max: Duration) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let socket = SockRef::from(socket);
     let keepalive = TcpKeepalive::new()
         .with_time(peer_silence_max)
         .with_interval(peer_silence_max / 4);
-    socket.set_tcp_keepalive(&keepalive)?;
-    // Covers what keep-alive does not: sent bytes that nobody acknowledges, and a window that
-    // stays shut (tcp(7), TCP_USER_TIMEOUT).
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(peer_silence_max))?;
-    Ok(())
+    SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
 /// What the preface of HTTP/2 starts with (RFC 9113 3.4).

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use fanfare_testkit::{TestHub, until};
+use fanfare_testkit::{RawConnection, TestHub, until};
 
 /// A field of the hub's end of a connection (proc_net_tcp.rst in the kernel's documentation).
 pub(crate) fn field(hub: SocketAddr, client: SocketAddr, nth: usize) -> String {
@@ -21,11 +21,12 @@ pub(crate) fn field(hub: SocketAddr, client: SocketAddr, nth: usize) -> String {
 #[tokio::test]
 async fn a_reader_that_stands_still_takes_little_of_the_kernels_memory() {
     // 128 KiB are asked for. The kernel looks before it takes the next piece of up to 64 KiB, and
-    // what the client's window still admits (64 KiB) counts until it is acknowledged. Without a
-    // bound it is megabytes.
+    // what the client's window still admits (twice its buffer at most) counts until it is
+    // acknowledged. Without a bound it is megabytes.
     const UNSENT_BYTES_MAX: u64 = 512 << 10;
+    const WINDOW_BYTES: u32 = 16 << 10;
     let hub = TestHub::start().await;
-    let mut stream = hub.address().raw().await;
+    let mut stream = RawConnection::open_narrow(hub.address(), WINDOW_BYTES).await;
     stream.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await;
     stream.read_through("retry: ").await;
     let kept = || {
