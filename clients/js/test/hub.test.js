@@ -176,10 +176,12 @@ test("a hub that is killed and started again twenty times loses nothing and repe
 test("events that are gone are told as a reset, and history is told anew", async () => {
   const topic = fresh();
   const client = connect(hub.url, { topics: [topic], history: "all", retry, share: false, resume: { get: () => "zzzzzz-1", set() {} } });
-  await client.publish("a");
   const resets = [];
+  // Before anything is awaited: the stream may open, and tell, at once.
   client.onReset(({ reason }) => resets.push(reason));
-  const [event] = await take(client.on(), 1);
+  const events = client.on();
+  await client.publish("a");
+  const [event] = await take(events, 1);
   assert.deepEqual([event.data, resets], ["a", ["epoch"]]);
   client.close();
 });
