@@ -1,13 +1,17 @@
 //! Child processes: run one, ask one, find one. It knows no step and no rule.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 /// How often a child with a deadline is looked at; a person does not notice the difference.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How long a command in the foreground may take: a build from nothing and the longest tests take a
+/// quarter of it on two cores. Beyond it something hangs, and must not hold up what comes after.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// Returns the root of the repository, wherever the command was typed.
 pub(crate) fn root() -> Result<PathBuf> {
@@ -29,13 +33,10 @@ pub(crate) fn words(line: &str) -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = describe(command);
     println!("$ {line}");
-    let status = command
-        .status()
+    let child = command
+        .spawn()
         .with_context(|| format!("cannot start `{line}`"))?;
-    if !status.success() {
-        bail!("`{line}` ended with {status}");
-    }
-    Ok(())
+    end_within(child, PATIENCE).with_context(|| format!("`{line}`"))
 }
 
 /// Runs a command silently and returns what it printed; its complaint is in the error.
@@ -59,25 +60,59 @@ pub(crate) fn ask(command: &mut Command) -> Result<String> {
 /// Runs a command silently, and ends it when it takes longer than `deadline`.
 pub(crate) fn ask_within(command: &mut Command, deadline: Duration) -> Result<()> {
     let line = describe(command);
-    let mut child = command
+    let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start `{line}`"))?;
+    end_within(child, deadline).with_context(|| format!("`{line}`"))
+}
+
+/// Waits for a child, and ends it with all that it started when it takes longer than `deadline`.
+fn end_within(mut child: Child, deadline: Duration) -> Result<()> {
     let start = Instant::now();
     loop {
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
-            Some(status) => bail!("`{line}` ended with {status}"),
+            Some(status) => bail!("ended with {status}"),
             None if start.elapsed() < deadline => std::thread::sleep(POLL),
             None => {
-                child.kill()?;
+                end_family(child.id())?;
                 child.wait()?;
-                bail!("`{line}` took longer than {} s", deadline.as_secs());
+                bail!("took longer than {} s", deadline.as_secs());
             }
         }
     }
+}
+
+/// Ends a process and its descendants, the youngest last: a test that hangs leaves servers behind
+/// otherwise, which hold the output open that a reader of ours waits for.
+fn end_family(oldest: u32) -> Result<()> {
+    // Where there is no `ps`, the child alone.
+    let family = ask(&mut words("ps -e -o pid=,ppid=")).unwrap_or_default();
+    let pairs = family.lines().filter_map(|line| {
+        let (pid, parent) = line.trim().split_once(char::is_whitespace)?;
+        Some((pid.parse().ok()?, parent.trim().parse().ok()?))
+    });
+    let pairs: Vec<(u32, u32)> = pairs.collect();
+    let mut doomed = vec![oldest];
+    let mut next = 0;
+    while let Some(&parent) = doomed.get(next) {
+        doomed.extend(
+            pairs
+                .iter()
+                .filter(|pair| pair.1 == parent)
+                .map(|pair| pair.0),
+        );
+        next += 1;
+    }
+    // The shell's own `kill`. One of them may have ended by itself meanwhile.
+    let doomed: Vec<_> = doomed.iter().map(u32::to_string).collect();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("kill -KILL {}", doomed.join(" "))]);
+    shell.stderr(Stdio::null()).status()?;
+    Ok(())
 }
 
 /// Says whether a program can be started by its bare name.
@@ -121,9 +156,26 @@ mod tests {
     fn a_command_past_its_deadline_is_ended() {
         let start = Instant::now();
         let error = ask_within(&mut words("sleep 600"), Duration::from_millis(10)).unwrap_err();
-        assert!(error.to_string().contains("took longer"), "{error}");
+        let told = format!("{error:#}");
+        assert!(
+            told.contains("sleep 600") && told.contains("took longer"),
+            "{told}"
+        );
         assert!(start.elapsed() < Duration::from_secs(60));
         assert!(ask_within(&mut words("true"), Duration::from_secs(60)).is_ok());
+    }
+
+    #[test]
+    fn what_a_command_started_ends_with_it() {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "sleep 600 & wait"])
+            .stdout(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        end_within(child, Duration::from_millis(100)).unwrap_err();
+        // It ends only when nobody holds the pipe open any more.
+        std::io::copy(&mut output, &mut std::io::sink()).unwrap();
     }
 
     #[test]
