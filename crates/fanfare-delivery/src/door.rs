@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_hub::{AppendError, Batch, Cursor, Gap, Joining, Receipt, TopicName};
+use fanfare_hub::{AppendError, Batch, Cursor, Gap, Joining, Lease, Receipt, Timestamp, TopicName};
 
 /// A protocol in front of the hub. Called by all shards at once, and never waits.
 pub trait Door: Send + Sync + 'static {
@@ -36,6 +36,16 @@ pub trait Door: Send + Sync + 'static {
 
     /// Words a gap.
     fn gap(&self, gap: &Gap) -> Bytes;
+
+    /// The time by which leases end.
+    fn now(&self) -> Timestamp;
+
+    /// Changes whenever leases may end before their time.
+    fn generation(&self) -> u64;
+
+    /// Words the last block of a stream whose lease is worth nothing any more; `None` while it is
+    /// worth something.
+    fn lapse(&self, lease: &Lease) -> Option<Bytes>;
 
     /// Words the last block of a stream that the hub ends.
     fn farewell(&self) -> Bytes;
@@ -103,6 +113,8 @@ pub struct Opening {
     pub head: Vec<u8>,
     /// The first block.
     pub block: Bytes,
+    /// What the stream hangs on.
+    pub lease: Option<Lease>,
 }
 
 /// A stream that comes from elsewhere: its head was worded, and nothing of it was sent.

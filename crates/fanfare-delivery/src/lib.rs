@@ -30,6 +30,7 @@ mod framing;
 mod inbox;
 mod interests;
 mod lately;
+mod leases;
 mod shard;
 pub mod shards;
 mod socket;

@@ -30,6 +30,7 @@ use crate::door::{Door, Times};
 use crate::inbox::Calls;
 use crate::interests::Interests;
 use crate::lately::Lately;
+use crate::leases::Leases;
 use crate::shards::Peers;
 use crate::stream::Stream;
 use crate::table::{Table, Token};
@@ -87,6 +88,8 @@ pub(crate) struct Shard<D: Door> {
     publishing: usize,
     /// Connections whose requests wait for another turn.
     held: VecDeque<Token>,
+    /// What streams hang on.
+    leases: Leases,
     phase: Phase,
     /// Reused from turn to turn.
     scratch: Scratch,
@@ -179,6 +182,7 @@ impl<D: Door> Shard<D> {
             publishing: 0,
             requests_left: 0,
             held: VecDeque::new(),
+            leases: Leases::default(),
             phase: Phase::Running,
             scratch: Scratch::default(),
             hub,
@@ -247,6 +251,9 @@ impl<D: Door> Shard<D> {
     /// Takes a connection out of everything.
     fn remove(&mut self, token: Token) -> Option<Connection<D>> {
         self.forget_tape(token);
+        if !self.leases.is_empty() {
+            self.leases.remove(token);
+        }
         let entry = self.table.remove(token)?;
         self.count(-1);
         if let Connection::Stream(stream) = &entry.connection {

@@ -66,6 +66,16 @@ pub(crate) struct Behind {
     pub(crate) told_gap: bool,
 }
 
+impl<P> Stream<P> {
+    /// Whether all that the socket was given so far is whole.
+    pub(crate) fn is_between_chunks(&self) -> bool {
+        match &self.state {
+            State::Live => true,
+            State::Behind(behind) => matches!(behind.unsent, Unsent::Nothing),
+        }
+    }
+}
+
 /// What was read for a stream and not sent yet.
 #[derive(Default)]
 pub(crate) enum Unsent {

@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use fanfare_auth::Auth;
 use fanfare_hub::{Event, Hub, Publication, PublishError, Receipt};
-use http::HeaderValue;
 use http::header::{HOST, UPGRADE};
+use http::{HeaderMap, HeaderValue, Uri};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::auth::{Asker, Asking, Carriers};
 use crate::body::{Request, Response};
 use crate::clock;
 use crate::cors::Cors;
@@ -47,6 +49,10 @@ where
 pub struct Settings {
     /// Which pages of other origins may use the hub.
     pub cors: Cors,
+    /// Who may do what; everybody everything unless it is set.
+    pub auth: Auth,
+    /// Where requests carry what says who sends them.
+    pub carriers: Carriers,
     /// Where `GET /` leads a person.
     pub home: Option<String>,
     /// Routes of the embedder, by the prefix of their path.
@@ -167,6 +173,28 @@ impl App {
     pub(crate) fn envelope(&self, event: &Event) -> Bytes {
         let epoch = self.hub().log().epoch();
         self.shared.envelopes.line(event, epoch)
+    }
+
+    /// Who may do what.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.settings.auth
+    }
+
+    /// Finds out who sends a request, and what they may do.
+    pub(crate) fn asker(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        writes: bool,
+    ) -> Result<Asker, Problem> {
+        let asking = Asking {
+            headers,
+            uri,
+            carriers: &self.settings.carriers,
+            cors: &self.settings.cors,
+            writes,
+        };
+        asking.asker(self.auth())
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use fanfare_auth::Lapse;
 use fanfare_hub::{Epoch, Event, EventId, Gap, Seq, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,6 +13,9 @@ use serde_json::{Value, json};
 const OPEN_TYPE: &str = "fanfare.open";
 /// The event type that tells a gap.
 pub(crate) const GAP_TYPE: &str = "fanfare.gap";
+
+/// The event type that tells why a stream ends whose credential is worth nothing any more.
+pub(crate) const LAPSE_TYPE: &str = "fanfare.lapse";
 
 /// One event. `time` is in milliseconds since the Unix epoch.
 #[derive(Serialize)]
@@ -113,6 +117,16 @@ pub(crate) fn gap_json(gap: &Gap) -> Value {
         "asked": gap.asked,
         "oldest": gap.oldest.to_string(),
     })
+}
+
+/// The line that tells why a stream ends.
+pub(crate) fn lapse_line(position: EventId, lapse: Lapse, now: Timestamp) -> Bytes {
+    own_line(position, LAPSE_TYPE, &lapse_json(lapse).to_string(), now)
+}
+
+/// What a lapse tells.
+pub(crate) fn lapse_json(lapse: Lapse) -> Value {
+    json!({ "reason": lapse.as_str() })
 }
 
 fn own_line(id: EventId, event: &str, data: &str, now: Timestamp) -> Bytes {

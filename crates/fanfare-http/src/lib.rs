@@ -9,10 +9,12 @@
 //! - `subscribe`, `negotiate` and `query`: GET, and what it asks for;
 //! - [`stream`] and `envelope`: a cursor as a response body, in both its forms;
 //! - `page` and [`websocket`]: the other two forms;
+//! - `auth`: who asks, and what they may do;
 //! - `own` and `metrics`: health, what the hub tells of itself;
 //! - [`cors`], [`problem`], [`body`], [`clock`]: what they all use.
 
 pub mod app;
+mod auth;
 pub mod body;
 pub mod clock;
 pub mod cors;
@@ -32,6 +34,7 @@ mod subscribe;
 pub mod websocket;
 
 pub use app::{App, Route, Settings};
+pub use auth::{COOKIE_DEFAULT, Carriers};
 pub use body::{Body, BoxError, Request, RequestBody, Response, collect};
 pub use cors::Cors;
 pub use problem::Problem;

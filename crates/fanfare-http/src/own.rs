@@ -1,38 +1,98 @@
 //! The hub's own routes: health, metrics, and what it tells of itself.
 
-use fanfare_hub::{EventId, TopicName, TopicStatus};
+use fanfare_auth::Revocation;
+use fanfare_hub::{EventId, MayAdminister, TopicName, TopicStatus};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::body::{Body, Response};
+use crate::body::{Body, Request, Response, collect};
+use crate::clock;
 use crate::problem::Problem;
 use crate::stream::millis;
 
+/// Bytes of what is to be revoked: a name of 512, escaped, and the words around it.
+const REVOKE_BYTES_MAX: usize = 4 << 10;
 /// Topics of one answer, unless the client asks for fewer.
 const TOPICS_MAX: usize = 1_000;
 
 /// The contract, for tools.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
+/// One of the hub's own routes.
+struct Own {
+    answer: fn(&App) -> Response,
+    /// Whether it tells what only the operator shall know.
+    is_of_operator: bool,
+}
+
 /// Answers a request below `/-/`.
 pub(crate) async fn respond(app: &App, request: &Parts) -> Result<Response, Problem> {
-    let answer: fn(&App) -> Response = match request.uri.path() {
-        "/-/health/live" => |_| json(&json!({ "status": "live" })),
-        "/-/health/ready" => ready,
-        "/-/info" => |app| json(&about(app)),
-        "/-/metrics" => metrics,
+    let public = |answer| Own {
+        answer,
+        is_of_operator: false,
+    };
+    let of_operator = |answer| Own {
+        answer,
+        is_of_operator: true,
+    };
+    let own = match request.uri.path() {
+        "/-/health/live" => public(|_| json(&json!({ "status": "live" }))),
+        "/-/health/ready" => public(ready),
+        "/-/openapi.json" => public(|_| with_type(Body::from(OPENAPI), "application/json")),
+        "/-/info" => of_operator(|app| json(&about(app))),
+        "/-/metrics" => of_operator(metrics),
         "/-/topics" if is_read(request) => return topics(app, request).await,
-        "/-/topics" => |_| Problem::not_found().into_response(),
-        "/-/openapi.json" => |_| with_type(Body::from(OPENAPI), "application/json"),
+        "/-/topics" => public(|_| Problem::not_found().into_response()),
         _ => return Err(Problem::not_found()),
     };
-    if is_read(request) {
-        return Ok(answer(app));
+    if !is_read(request) {
+        return Err(Problem::method_not_allowed("GET, HEAD, OPTIONS"));
     }
-    Err(Problem::method_not_allowed("GET, HEAD, OPTIONS"))
+    if own.is_of_operator {
+        operator(app, request)?;
+    }
+    Ok((own.answer)(app))
+}
+
+fn operator(app: &App, request: &Parts) -> Result<MayAdminister, Problem> {
+    let writes = !is_read(request);
+    app.asker(&request.headers, &request.uri, writes)?
+        .may_administer()
+}
+
+/// What is to be taken back.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Revoke {
+    Token(String),
+    Subject(String),
+}
+
+/// Takes credentials back: the token with an id, or all of a subject.
+pub(crate) async fn revoke(app: &App, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST {
+        return Err(Problem::method_not_allowed("POST, OPTIONS"));
+    }
+    operator(app, &parts)?;
+    let bytes = collect(body, REVOKE_BYTES_MAX, app.hub().limits().body_deadline).await?;
+    let revoke = serde_json::from_slice(&bytes).map_err(|error| {
+        let detail = format!(
+            "the body is {{\"token\":\"its jti\"}} or {{\"subject\":\"its sub\"}}: {error}"
+        );
+        Problem::bad("bad_body", detail)
+    })?;
+    let revocation = match revoke {
+        Revoke::Token(id) => Revocation::Token(id),
+        Revoke::Subject(subject) => Revocation::Subject(subject),
+    };
+    let revoked = app.auth().revoke(revocation, clock::now());
+    revoked.map_err(|error| Problem::bad("bad_body", error.to_string()))?;
+    Ok(json(&json!({ "status": "revoked" })))
 }
 
 fn is_read(request: &Parts) -> bool {
@@ -113,6 +173,7 @@ fn metrics(app: &App) -> Response {
 
 /// Topics in the order of their names: `?after=NAME&limit=N` pages through them.
 async fn topics(app: &App, request: &Parts) -> Result<Response, Problem> {
+    let may = operator(app, request)?;
     let mut after = None;
     let mut limit = TOPICS_MAX;
     for pair in request.uri.query().unwrap_or_default().split('&') {
@@ -147,7 +208,7 @@ async fn topics(app: &App, request: &Parts) -> Result<Response, Problem> {
             "ended": status.is_ended,
         })
     };
-    let topics = log.topics(after.as_ref(), limit).await;
+    let topics = app.hub().topics(may, after.as_ref(), limit).await;
     let topics: Vec<_> = topics.into_iter().map(describe).collect();
     Ok(json(&json!({ "topics": topics })))
 }

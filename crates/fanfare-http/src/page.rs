@@ -80,7 +80,7 @@ pub(crate) const START_DEFAULT: Start = Start::All;
 
 /// The path and query that select the same topics again.
 fn link_target(subscription: &Subscription) -> String {
-    let selection = &subscription.selection;
+    let selection = subscription.selection.selection();
     let topics = selection.topics.iter().map(ToString::to_string);
     let mut names = topics.chain(selection.patterns.iter().map(ToString::to_string));
     let mut target = String::from("/");

@@ -6,7 +6,9 @@
 use fanfare_hub::{
     AppendError, EventTypeError, PublishError, SelectionError, SelectorError, SubscribeError,
 };
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +35,10 @@ pub const CODES: &[(u16, &str)] = &[
     (400, "no_event"),
     (400, "bad_upgrade"),
     (400, "too_many_topics"),
+    (401, "no_credential"),
+    (401, "bad_credential"),
     (403, "origin_not_allowed"),
+    (403, "not_granted"),
     (404, "not_found"),
     (405, "method_not_allowed"),
     (406, "not_acceptable"),
@@ -88,6 +93,29 @@ impl Problem {
             "the body is larger than {max} bytes: send less at once, or a link to large content"
         );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    }
+
+    /// Somebody unknown wants what is not everybody's. RFC 6750 3: without a credential there is
+    /// no error to tell, only the scheme.
+    pub(crate) fn no_credential(denied: &str) -> Self {
+        let detail =
+            format!("{denied}, and send it as `Authorization: Bearer TOKEN` or in a cookie");
+        Self::new(StatusCode::UNAUTHORIZED, "no_credential", detail).with_header(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"fanfare\""),
+        )
+    }
+
+    /// A credential that is worth nothing, whatever everybody may do.
+    pub(crate) fn bad_credential(detail: impl Into<String>) -> Self {
+        let challenge = "Bearer realm=\"fanfare\", error=\"invalid_token\"";
+        Self::new(StatusCode::UNAUTHORIZED, "bad_credential", detail)
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// A page of another origin wants to write.
+    pub(crate) fn origin_not_allowed(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail)
     }
 
     pub(crate) fn draining() -> Self {

@@ -1,7 +1,9 @@
 //! POST: from a body to events in the log, whole or as it comes.
 
 use bytes::Bytes;
-use fanfare_hub::{IdempotencyKey, NewEvent, Publication, PublishError, Receipt, TopicName};
+use fanfare_hub::{
+    IdempotencyKey, MayPublish, NewEvent, Publication, PublishError, Receipt, TopicName,
+};
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
@@ -30,7 +32,7 @@ const INGEST_PIECE_BYTES: usize = 16 << 10;
 /// One POST.
 struct Post {
     app: App,
-    topic: TopicName,
+    topic: MayPublish,
     query: PublishQuery,
     media: Media,
     key: Option<String>,
@@ -56,7 +58,7 @@ pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Pro
     } else {
         post.whole(&parts.uri, body).await?
     };
-    Ok(created(&post.topic, &receipt))
+    Ok(created(post.topic.topic(), &receipt))
 }
 
 impl Post {
@@ -76,9 +78,10 @@ impl Post {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "unsupported_encoding", detail));
         }
+        let topic = TopicName::from_path(topic_path(&parts.uri))?;
         Ok(Self {
             app: app.clone(),
-            topic: TopicName::from_path(topic_path(&parts.uri))?,
+            topic: app.asker(headers, &parts.uri, true)?.may_publish(topic)?,
             query: PublishQuery::parse(parts.uri.query().unwrap_or_default())?,
             media: Media::of(negotiate::content_type(headers)),
             is_waiting: headers.contains_key(EXPECT),

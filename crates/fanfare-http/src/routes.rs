@@ -1,8 +1,9 @@
 //! Which request goes where.
 
-use fanfare_hub::TopicName;
+use fanfare_hub::{Selection, Selector, TopicName};
 use http::header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, ORIGIN};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::app::App;
 use crate::body::{Body, Request, Response};
@@ -65,6 +66,9 @@ async fn route(app: &App, request: Request) -> Result<Response, Problem> {
     if path == "/" {
         return front_door(app, &request);
     }
+    if path == "/-/revoke" {
+        return own::revoke(app, request).await;
+    }
     if path.starts_with("/-/") || path == "/-" {
         let (parts, _) = request.into_parts();
         return own::respond(app, &parts).await;
@@ -84,8 +88,7 @@ fn guard_origin(app: &App, request: &Request) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "pages of this origin may not write here: add it to the allowed origins";
-    let status = StatusCode::FORBIDDEN;
-    Err(Problem::new(status, "origin_not_allowed", detail))
+    Err(Problem::origin_not_allowed(detail))
 }
 
 async fn topic(app: &App, request: Request) -> Result<Response, Problem> {
@@ -100,11 +103,11 @@ async fn topic(app: &App, request: Request) -> Result<Response, Problem> {
         Method::POST => publish::respond(app, request).await,
         Method::HEAD => {
             let (parts, _) = request.into_parts();
-            head(app, &parts.uri).await
+            head(app, &parts).await
         }
         Method::DELETE => {
             let (parts, _) = request.into_parts();
-            delete(app, &parts.uri).await
+            delete(app, &parts).await
         }
         _ => Err(Problem::method_not_allowed(METHODS)),
     }
@@ -132,10 +135,12 @@ fn front_door(app: &App, request: &Request) -> Result<Response, Problem> {
 }
 
 /// Tells a topic's oldest and newest id and its count.
-async fn head(app: &App, uri: &Uri) -> Result<Response, Problem> {
-    let topic = TopicName::from_path(topic_path(uri))?;
+async fn head(app: &App, request: &Parts) -> Result<Response, Problem> {
+    let topic = TopicName::from_path(topic_path(&request.uri))?;
+    let asker = app.asker(&request.headers, &request.uri, false)?;
+    let topic = Selection::new([Selector::Topic(topic)], app.hub().limits())?;
+    let status = app.hub().topic(&asker.may_subscribe(topic)?).await;
     let log = app.hub().log();
-    let status = log.topic(&topic).await;
     let mut headers = HeaderMap::new();
     let count = status.as_ref().map_or(0, |status| status.events);
     headers.insert(COUNT, HeaderValue::from(count));
@@ -157,9 +162,12 @@ async fn head(app: &App, uri: &Uri) -> Result<Response, Problem> {
 }
 
 /// Drops a topic's history and its end.
-async fn delete(app: &App, uri: &Uri) -> Result<Response, Problem> {
-    let topic = TopicName::from_path(topic_path(uri))?;
-    let dropped = app.hub().log().forget(&topic).await;
+async fn delete(app: &App, request: &Parts) -> Result<Response, Problem> {
+    let topic = TopicName::from_path(topic_path(&request.uri))?;
+    let may = app
+        .asker(&request.headers, &request.uri, true)?
+        .may_administer()?;
+    let dropped = app.hub().forget(may, &topic).await;
     let dropped = dropped.map_err(|error| Problem::from(fanfare_hub::PublishError::from(error)))?;
     let answer = serde_json::json!({ "topic": topic.as_str(), "dropped": dropped });
     Ok(own::json(&answer))

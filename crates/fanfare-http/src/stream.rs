@@ -8,16 +8,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use fanfare_hub::{Cursor, EventId, Gap, Limits, ReadBudget, Slice, Step};
+use fanfare_auth::Lapse;
+use fanfare_hub::{Cursor, EventId, Gap, Lease, Limits, ReadBudget, Slice, Step};
 use fanfare_sse::Block;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::app::App;
 use crate::clock;
-use crate::envelope::{self, GAP_TYPE};
+use crate::envelope::{self, GAP_TYPE, LAPSE_TYPE};
 use crate::metrics::OpenStream;
 use crate::negotiate::Form;
+
+/// How often a lease is looked at. The promise is that a stream ends within 5 s of a revocation.
+const LEASE_LOOK_MAX: Duration = Duration::from_secs(4);
 
 /// An event stream on its way to one subscriber.
 pub struct EventBody {
@@ -30,6 +34,8 @@ pub struct EventBody {
     /// Fires when the stream may have been silent for too long.
     heartbeat: Pin<Box<Sleep>>,
     drain: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Fires when it is time to look whether the subscriber's credential is worth something yet.
+    lease: Option<(Lease, Pin<Box<Sleep>>)>,
     /// Fires when the stream is as old as its embedder lets it become.
     age: Option<Pin<Box<Sleep>>>,
     /// Counts the stream as open.
@@ -64,6 +70,7 @@ impl EventBody {
             _open: app.metrics().open_stream(form.media_type()),
             on_close: None,
             age: None,
+            lease: None,
             app,
         }
     }
@@ -73,6 +80,30 @@ impl EventBody {
     pub fn on_close(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
         self.on_close = Some(Box::new(hook));
         self
+    }
+
+    /// Ends the stream when the credential that opened it is worth nothing any more.
+    #[must_use]
+    pub(crate) fn ends_with(mut self, lease: Option<Lease>) -> Self {
+        self.lease = lease.map(|lease| {
+            let look = tokio::time::sleep(until_look(&lease));
+            (lease, Box::pin(look))
+        });
+        self
+    }
+
+    /// Why the stream has to end now, if it has to.
+    fn poll_lapse(&mut self, cx: &mut Context<'_>) -> Poll<Lapse> {
+        let Some((lease, look)) = &mut self.lease else {
+            return Poll::Pending;
+        };
+        while look.as_mut().poll(cx).is_ready() {
+            if let Some(lapse) = self.app.auth().lapse(lease, clock::now()) {
+                return Poll::Ready(lapse);
+            }
+            look.as_mut().reset(Instant::now() + until_look(lease));
+        }
+        Poll::Pending
     }
 
     /// Ends the stream at the tail once it is so old.
@@ -96,6 +127,13 @@ impl EventBody {
         }
         if self.state == State::Over {
             return Poll::Ready(None);
+        }
+        if let Poll::Ready(lapse) = self.poll_lapse(cx) {
+            self.state = State::Over;
+            return Poll::Ready(Some(match self.form {
+                Form::Sse => sse_lapse(lapse),
+                _ => envelope::lapse_line(self.cursor.position(), lapse, clock::now()),
+            }));
         }
         let limits = self.app.hub().limits();
         let budget = ReadBudget {
@@ -229,6 +267,23 @@ pub(crate) fn sse_gap(gap: &Gap) -> Bytes {
         data: Some(&envelope::gap_json(gap).to_string()),
         ..Block::default()
     })
+}
+
+/// The last block of a stream whose credential is worth nothing any more. It has no id: the client
+/// comes back, with another credential, to where it was.
+pub(crate) fn sse_lapse(lapse: Lapse) -> Bytes {
+    block(&Block {
+        event: Some(LAPSE_TYPE),
+        data: Some(&envelope::lapse_json(lapse).to_string()),
+        ..Block::default()
+    })
+}
+
+/// How long until a lease is looked at again: when it runs out, and in between, for it may be
+/// revoked and the clock may be set.
+pub(crate) fn until_look(lease: &Lease) -> Duration {
+    let left = lease.expires.0.saturating_sub(clock::now().0);
+    Duration::from_millis(left).min(LEASE_LOOK_MAX)
 }
 
 /// The last block of a stream that the hub ends: when to come back, spread wider than at the

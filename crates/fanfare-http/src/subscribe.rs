@@ -7,6 +7,7 @@ use http::header::{
 use http::{StatusCode, Uri};
 
 use crate::app::App;
+use crate::auth::Asker;
 use crate::body::{Body, Response};
 use crate::clock;
 use crate::negotiate::Form;
@@ -36,10 +37,12 @@ pub(crate) async fn respond(
         ));
     };
     if form == Form::Page {
-        let (subscription, limit) = parse(app, uri, headers, page::START_DEFAULT)?;
+        let asker = app.asker(headers, uri, false)?;
+        let (subscription, limit) = parse(app, &asker, uri, headers, page::START_DEFAULT)?;
         return Ok(page::respond(app, subscription, limit).await);
     }
-    let (subscription, _) = parse(app, uri, headers, Start::Tail)?;
+    let asker = app.asker(headers, uri, false)?;
+    let (subscription, _) = parse(app, &asker, uri, headers, Start::Tail)?;
     open(app, subscription, form).await
 }
 
@@ -50,10 +53,12 @@ pub(crate) async fn open(
     subscription: Subscription,
     form: Form,
 ) -> Result<Response, Problem> {
+    let lease = subscription.selection.lease().cloned();
     Ok(
         match app.hub().subscribe(subscription, clock::now()).await? {
             Subscribed::Open(cursor) => {
-                stream_response(app, EventBody::new(app.clone(), cursor, form), form)
+                let body = EventBody::new(app.clone(), cursor, form).ends_with(lease);
+                stream_response(app, body, form)
             }
             Subscribed::Over => over(),
         },
@@ -86,6 +91,7 @@ pub async fn open_sse(
 /// What a request subscribes to, from where, and how much of it a page shall have.
 pub(crate) fn parse(
     app: &App,
+    asker: &Asker,
     uri: &Uri,
     headers: &HeaderMap,
     default: Start,
@@ -94,7 +100,7 @@ pub(crate) fn parse(
     let in_path = Selector::from_path(topic_path(uri))?;
     let mut query = SubscribeQuery::parse(uri.query().unwrap_or_default(), limits.selectors_max)?;
     let selectors = std::iter::once(in_path).chain(std::mem::take(&mut query.selectors));
-    let selection = Selection::new(selectors, limits)?;
+    let selection = asker.may_subscribe(Selection::new(selectors, limits)?)?;
     let limit = query.limit;
     let start = match query.start(headers, default) {
         Start::Last(count) => Start::Last(count.min(limits.history_events_max)),

@@ -60,7 +60,10 @@ where
 
 /// Answers a GET of a topic that wants to become a WebSocket.
 pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Problem> {
-    let (subscription, _) = subscribe::parse(app, request.uri(), request.headers(), Start::Tail)?;
+    let (uri, headers) = (request.uri(), request.headers());
+    // A socket can publish, whether this one will or not.
+    let asker = app.asker(headers, uri, true)?;
+    let (subscription, _) = subscribe::parse(app, &asker, uri, headers, Start::Tail)?;
     // What a frame without a topic is published to.
     let topic = match Selector::from_path(subscribe::topic_path(request.uri()))? {
         Selector::Topic(topic) => Some(topic),
@@ -70,7 +73,7 @@ pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Pro
         Subscribed::Open(cursor) => Some(cursor),
         Subscribed::Over => None,
     };
-    let session = Session::new(app.clone(), topic);
+    let session = Session::new(app.clone(), asker, topic);
     // JSON may escape a character with six; the envelope around it is small.
     let message_bytes_max = 6 * app.hub().limits().event_bytes_max;
     let (head, _body) = request.into_parts();

@@ -8,10 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use crate::cursor::Cursor;
 use crate::event::{Encoded, Kind, NewEvent, Timestamp};
+use crate::grant::{MayAdminister, MayPublish, MaySubscribe};
 use crate::limits::Limits;
 use crate::log::{
     AppendError, Batch, IdempotencyKey, Located, Log, Pending, ReadBudget, ReadRequest, Reading,
-    Receipt, Slice,
+    Receipt, Slice, TopicStatus,
 };
 use crate::subscription::{Gap, GapReason, Subscription};
 use crate::topic::TopicName;
@@ -74,8 +75,8 @@ impl Drop for Admission {
 /// What is published in one go, stored whole or not at all.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// Where.
-    pub topic: TopicName,
+    /// Where, and that it may be.
+    pub topic: MayPublish,
     /// What; may be empty when the topic is ended.
     pub events: Vec<NewEvent>,
     /// Whether nothing follows in this topic.
@@ -222,6 +223,7 @@ impl Hub {
         for event in &events {
             encoded.push((encode(event, limits)?, Kind::Published));
         }
+        let topic = topic.into_topic();
         if ends_topic {
             encoded.push((Encoded::end_of(&topic), Kind::End));
         }
@@ -233,6 +235,30 @@ impl Hub {
         })
     }
 
+    /// What is known of the one topic of a selection; `None` when there is nothing of it.
+    pub async fn topic(&self, may: &MaySubscribe) -> Option<TopicStatus> {
+        let topic = may.selection().single()?;
+        self.shared.log.topic(topic).await
+    }
+
+    /// Topics in the order of their names, from behind `after`.
+    pub async fn topics(
+        &self,
+        _may: MayAdminister,
+        after: Option<&TopicName>,
+        limit: usize,
+    ) -> Vec<TopicStatus> {
+        self.shared.log.topics(after, limit).await
+    }
+
+    /// Drops a topic's history and its end. Answers how many events went.
+    ///
+    /// # Errors
+    /// The log could not keep in mind that they are gone; they are still there.
+    pub async fn forget(&self, _may: MayAdminister, topic: &TopicName) -> Result<u64, AppendError> {
+        self.shared.log.forget(topic).await
+    }
+
     /// Reads one page of what lies after the start, without waiting for more.
     pub async fn page(
         &self,
@@ -242,7 +268,7 @@ impl Hub {
     ) -> Page {
         let Subscription { selection, start } = subscription;
         let log = &self.shared.log;
-        let selection = Arc::new(selection);
+        let selection = Arc::new(selection.into_selection());
         let located = log.locate(&selection, &start, now).await;
         let mut request = ReadRequest {
             selection,
@@ -281,7 +307,7 @@ impl Hub {
     ) -> Result<Subscribed, SubscribeError> {
         let Subscription { selection, start } = subscription;
         let shared = &self.shared;
-        let selection = Arc::new(selection);
+        let selection = Arc::new(selection.into_selection());
         let admission = Admission::new(shared)?;
         // Attached before it is placed: what is published from here on wakes it.
         let hook = Hook::new(&shared.wakeups, admission.id, &selection);
@@ -300,7 +326,7 @@ impl Hub {
         now: Timestamp,
     ) -> Result<Joining, SubscribeError> {
         let Subscription { selection, start } = subscription;
-        let selection = Arc::new(selection);
+        let selection = Arc::new(selection.into_selection());
         let admission = Admission::new(&self.shared)?;
         let located = self.shared.log.locate(&selection, &start, now);
         Ok(Joining {

@@ -28,6 +28,7 @@ pub mod cursor;
 pub mod drops;
 pub mod event;
 pub mod events;
+pub mod grant;
 pub mod hub;
 pub mod idempotency;
 pub mod limits;
@@ -46,6 +47,9 @@ pub mod window;
 pub use cursor::{Cursor, Standing, Step};
 pub use event::{Event, EventType, EventTypeError, NewEvent, Timestamp};
 pub use events::Events;
+pub use grant::{
+    Credential, Denied, Grant, Lease, MayAdminister, MayPublish, MaySubscribe, Trusted,
+};
 pub use hub::{
     Admission, Hub, Joining, Page, Publication, PublishError, SubscribeError, Subscribed,
 };

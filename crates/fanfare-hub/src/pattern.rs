@@ -69,6 +69,17 @@ impl Selector {
             Self::Pattern(pattern) => pattern.matches(topic),
         }
     }
+
+    /// Whether every topic that `other` selects, now and later, is selected.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Topic(topic)) => self.matches(topic),
+            (Self::Pattern(pattern), Self::Pattern(other)) => pattern.covers(other),
+            // A pattern selects more than one topic.
+            (Self::Topic(_), Self::Pattern(_)) => false,
+        }
+    }
 }
 
 impl TopicPattern {
@@ -86,6 +97,22 @@ impl TopicPattern {
             }
         }
         segments.next().is_none()
+    }
+
+    /// Whether every topic that `other` selects is selected. Linear in the length of both.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut asked = other.segments();
+        for granted in self.segments() {
+            match (granted, asked.next()) {
+                // Each segment of a pattern is one of a topic at least.
+                ("**", asked) => return asked.is_some(),
+                ("*", Some(asked)) if asked != "**" => {}
+                (literal, Some(asked)) if literal == asked => {}
+                _ => return false,
+            }
+        }
+        asked.next().is_none()
     }
 
     /// The text before the first wildcard: every selected topic starts with it.
@@ -151,6 +178,45 @@ mod tests {
                         !expected || topic.as_str().starts_with(pattern(text).literal_prefix())
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_those_that_can_select_nothing_else() {
+        let words = ["a", "b", "*", "**"];
+        let names = ["a", "b", "c", "d"];
+        // All texts of one to three segments, and all topics of one to four.
+        let all = |words: &[&str], segments_max: usize| {
+            let mut all: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let mut begun = 0;
+            for _ in 1..segments_max {
+                let end = all.len();
+                for index in begun..end {
+                    let longer: Vec<_> = words
+                        .iter()
+                        .map(|word| format!("{}/{word}", all[index]))
+                        .collect();
+                    all.extend(longer);
+                }
+                begun = end;
+            }
+            all
+        };
+        let topics: Vec<_> = all(&names, 4)
+            .iter()
+            .map(|text| TopicName::parse(text).unwrap())
+            .collect();
+        let selectors: Vec<_> = all(&words, 3)
+            .iter()
+            .filter_map(|text| Selector::parse(text).ok())
+            .collect();
+        for granted in &selectors {
+            for asked in &selectors {
+                let naive = topics
+                    .iter()
+                    .all(|topic| !asked.matches(topic) || granted.matches(topic));
+                assert_eq!(granted.covers(asked), naive, "{granted} {asked}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::grant::MaySubscribe;
 use crate::limits::{EVENT_ID_BYTES_MAX, Limits};
 use crate::pattern::{Selector, TopicPattern};
 use crate::position::EventId;
@@ -179,8 +180,8 @@ pub struct Gap {
 /// A subscriber's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// What is followed.
-    pub selection: Selection,
+    /// What is followed, and that it may be.
+    pub selection: MaySubscribe,
     /// From where.
     pub start: Start,
 }

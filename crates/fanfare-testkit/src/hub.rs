@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use fanfare_auth::Auth;
 use fanfare_http::{App, Cors, Route, Server, Settings};
 use fanfare_hub::{Epoch, Hub, Limits, Log, MemoryLog, Retention, RetentionRules};
 use http::Method;
@@ -166,6 +167,13 @@ impl TestHubBuilder {
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
         self.settings.cors = cors;
+        self
+    }
+
+    /// Sets who may do what.
+    #[must_use]
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.settings.auth = auth;
         self
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fanfare_http::{App, Problem, Settings, clock};
 use fanfare_hub::{
     Durability, Epoch, Limits, Log, MemoryLog, NewEvent, Publication, PublishError, Receipt,
-    RetentionRules, TopicError, TopicName,
+    RetentionRules, TopicError, TopicName, Trusted,
 };
 use fanfare_log::{DiskLog, OpenError, Options};
 
@@ -115,7 +115,7 @@ impl Hub {
     ) -> Result<Receipt, HubError> {
         let topic = TopicName::parse(topic)?;
         let publication = Publication {
-            topic,
+            topic: Trusted.publish(topic),
             events,
             ends_topic,
             idempotency: None,

@@ -27,9 +27,11 @@ pub mod server;
 pub mod service;
 pub mod subscribe;
 
+pub use fanfare_auth as auth;
 pub use fanfare_http::app::Answer;
 pub use fanfare_http::{
-    Body, Cors, Problem, Request, RequestBody, Response, Route, collect, websocket,
+    Body, COOKIE_DEFAULT, Carriers, Cors, Problem, Request, RequestBody, Response, Route, collect,
+    websocket,
 };
 pub use fanfare_hub::{
     AppendError, Durability, EventId, EventType, EventTypeError, Gap, GapReason, Limits, NewEvent,

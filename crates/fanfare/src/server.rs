@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use fanfare_http::{Cors, Route, Settings};
+use fanfare_auth::Auth;
+use fanfare_http::{Carriers, Cors, Route, Settings};
 use tokio::net::TcpListener;
 
 use crate::hub::Hub;
@@ -38,6 +39,21 @@ impl Server {
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
         self.settings.cors = cors;
+        self
+    }
+
+    /// Sets who may do what; everybody everything unless it is set. Routes that are mounted ask for
+    /// themselves.
+    #[must_use]
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.settings.auth = auth;
+        self
+    }
+
+    /// Sets where requests carry what says who sends them, besides the header.
+    #[must_use]
+    pub fn carriers(mut self, carriers: Carriers) -> Self {
+        self.settings.carriers = carriers;
         self
     }
 

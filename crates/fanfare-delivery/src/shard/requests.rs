@@ -296,6 +296,7 @@ impl<D: Door> Shard<D> {
 
     /// Begins a stream.
     pub(super) fn adopt(&mut self, adopted: Adopted<D>) {
+        let lease = adopted.opening.lease;
         let mut opening = adopted.opening.head;
         push_chunk(&adopted.opening.block, &mut opening);
         let mut cursor: Cursor = *adopted.cursor;
@@ -318,6 +319,9 @@ impl<D: Door> Shard<D> {
         let token = self.insert(due, |interests, slot| {
             Connection::Stream(stream(interests.add(slot, &selection)))
         });
+        if let Some(lease) = lease {
+            self.leases.add(token, lease);
+        }
         if self.watch(token) {
             self.catch_up(token);
         } else {

@@ -6,7 +6,9 @@ use rustix::event::{Timespec, epoll};
 
 use super::{Connection, Phase, Shard};
 use crate::door::Door;
+use crate::framing::{LAST_CHUNK, chunk};
 use crate::inbox::Mail;
+use crate::leases::LOOK;
 use crate::socket::{Moved, send_some};
 use crate::stream::State;
 use crate::table::Token;
@@ -77,10 +79,9 @@ impl<D: Door> Shard<D> {
             return Timespec::try_from(left).ok();
         }
         let idle = self.wheel.idle(Instant::now());
-        let idle = match (idle, self.listeners.pause_ends(self.tick)) {
-            (Some(idle), Some(pause)) => Some(idle.min(pause)),
-            (idle, pause) => idle.or(pause),
-        }?;
+        let pause = self.listeners.pause_ends(self.tick);
+        let look = (!self.leases.is_empty()).then_some(LOOK);
+        let idle = [idle, pause, look].into_iter().flatten().min()?;
         // Rounded up, or the shard would wake just before its time and find nothing to do.
         let idle = idle + Duration::from_millis(1);
         Timespec::try_from(idle).ok()
@@ -127,6 +128,29 @@ impl<D: Door> Shard<D> {
             due.into_iter().for_each(|token| self.on_timer(token, tick));
         }
         self.resume_accepting();
+        if self.leases.is_due(self.now) {
+            self.end_lapsed();
+        }
+    }
+
+    /// Ends streams whose credential is worth nothing any more, and tells them why where the
+    /// socket takes it: who does not read gets nothing at all.
+    fn end_lapsed(&mut self) {
+        let suspects = self
+            .leases
+            .suspects(self.door.now(), self.door.generation());
+        for (token, lease) in suspects {
+            let Some(block) = self.door.lapse(&lease) else {
+                continue;
+            };
+            if let Some(stream) = self.stream_mut(token)
+                && stream.is_between_chunks()
+            {
+                let last = [&chunk(&block), LAST_CHUNK].concat();
+                send_some(&stream.socket, &last);
+            }
+            self.close(token);
+        }
     }
 
     fn on_socket(&mut self, token: Token, flags: epoll::EventFlags) {

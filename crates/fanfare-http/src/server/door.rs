@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fanfare_delivery::door::{Door, Handed, Knock, Opening, Stay, Times};
-use fanfare_hub::{AppendError, Cursor, Gap, Publication, PublishError, Receipt, TopicName};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use fanfare_hub::{
+    AppendError, Cursor, Gap, Lease, Publication, PublishError, Receipt, Timestamp, TopicName,
+};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, Uri};
 use http_body::Body as _;
 use tokio::runtime::Handle;
@@ -19,13 +21,14 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::plain::{Plain, Post};
 use super::{WARNING_PAUSE, connection, place, wording};
 use crate::app::{App, Place};
+use crate::auth::Asker;
 use crate::clock;
 use crate::ingest::{self, Media};
 use crate::negotiate::Form;
 use crate::problem::Problem;
 use crate::publish::{Acknowledgement, CREATED_HEADERS};
 use crate::query::PublishQuery;
-use crate::stream::{sse_farewell, sse_gap, sse_opening};
+use crate::stream::{sse_farewell, sse_gap, sse_lapse, sse_opening};
 use crate::subscribe::{self, stream_headers};
 
 /// Bytes of a publish that a shard waits for and keeps together. A larger body is worth the memory
@@ -42,6 +45,14 @@ pub(super) struct HttpDoor {
     /// What CORS adds to every answer that no page of another origin asked for.
     cors: Vec<u8>,
     warned: Mutex<Option<Instant>>,
+}
+
+/// Who asked for an event stream.
+pub(super) struct Reader {
+    /// The request's headers that matter.
+    headers: HeaderMap,
+    /// What the stream hangs on.
+    lease: Option<Lease>,
 }
 
 /// What a connection of the shards holds.
@@ -88,11 +99,13 @@ impl HttpDoor {
             return None;
         }
         let (path, query) = post.target.split_once('?').unwrap_or((post.target, ""));
+        // Who sends it is asked before anything else is looked at, and refused elsewhere.
+        let asker = self.writer(post)?;
         let query = PublishQuery::parse(query).ok()?;
         // Fragments are not sent (RFC 9112 3.2.1); what hyper makes of one is its to say.
         let topic = path.strip_prefix('/').filter(|path| !path.contains('#'))?;
         let publication = Publication {
-            topic: TopicName::from_path(topic).ok()?,
+            topic: asker.may_publish(TopicName::from_path(topic).ok()?).ok()?,
             events: vec![ingest::verbatim(body.to_vec(), &query).ok()?],
             ends_topic: query.ends_topic,
             idempotency: None,
@@ -106,13 +119,33 @@ impl HttpDoor {
         ))
     }
 
+    /// Who sends a publish, unless it takes more than a header to say.
+    fn writer(&self, post: &Post<'_>) -> Option<Asker> {
+        let has_keys = self.app.auth().has_keys();
+        let uri = match has_keys && post.target.contains('?') {
+            true => post.target.parse().ok()?,
+            false => Uri::default(),
+        };
+        // A cookie is good for some pages only, which are told apart elsewhere.
+        if has_keys && post.has_cookies {
+            return None;
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(value) = post.authorization {
+            headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).ok()?);
+        }
+        self.app.asker(&headers, &uri, true).ok()
+    }
+
     /// A subscription that nothing is wrong with.
     fn subscribe(&self, target: &str, headers: HeaderMap) -> Option<Knock<Self>> {
         let uri: Uri = target.parse().ok()?;
         let start = fanfare_hub::Start::Tail;
-        let (subscription, _) = subscribe::parse(&self.app, &uri, &headers, start).ok()?;
+        let asker = self.app.asker(&headers, &uri, false).ok()?;
+        let (subscription, _) = subscribe::parse(&self.app, &asker, &uri, &headers, start).ok()?;
+        let lease = subscription.selection.lease().cloned();
         let joining = self.app.hub().join(subscription, clock::now()).ok()?;
-        Some(Knock::Subscribe(joining, headers))
+        Some(Knock::Subscribe(joining, Reader { headers, lease }))
     }
 
     /// Words a response that is whole.
@@ -151,8 +184,7 @@ impl HttpDoor {
 impl Door for HttpDoor {
     type Place = ShardPlace;
     type InFlight = TaskTrackerToken;
-    /// The request's headers that matter.
-    type Asked = HeaderMap;
+    type Asked = Reader;
 
     fn let_in(&self) -> Option<ShardPlace> {
         Some(ShardPlace {
@@ -204,10 +236,13 @@ impl Door for HttpDoor {
         }
     }
 
-    fn opening(&self, asked: HeaderMap, cursor: &Cursor, place: &mut ShardPlace) -> Opening {
+    fn opening(&self, asked: Reader, cursor: &Cursor, place: &mut ShardPlace) -> Opening {
         place.place.count_stream(&self.app, Form::Sse);
         let mut headers = stream_headers(&self.app, Form::Sse);
-        self.app.settings().cors.add_headers(&asked, &mut headers);
+        self.app
+            .settings()
+            .cors
+            .add_headers(&asked.headers, &mut headers);
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         // Nothing is read behind the request of a stream.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -216,12 +251,25 @@ impl Door for HttpDoor {
         Opening {
             head,
             block: sse_opening(self.app.hub().limits(), cursor),
+            lease: asked.lease,
         }
     }
 
     fn gap(&self, gap: &Gap) -> Bytes {
         self.app.metrics().gap(gap.reason);
         sse_gap(gap)
+    }
+
+    fn generation(&self) -> u64 {
+        self.app.auth().generation()
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn lapse(&self, lease: &Lease) -> Option<Bytes> {
+        self.app.auth().lapse(lease, clock::now()).map(sse_lapse)
     }
 
     fn farewell(&self) -> Bytes {

@@ -3,7 +3,7 @@
 //! that every rule of HTTP/1.1 and every refusal stands in one place.
 
 use http::HeaderMap;
-use http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
+use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN};
 
 /// Header fields of a plain request. Browsers send about 15.
 const FIELDS_MAX: usize = 32;
@@ -12,6 +12,10 @@ const HEAD_BYTES_MAX: usize = 8 << 10;
 /// What HTTP/2 begins with (RFC 9113 3.4), as far as no method of HTTP/1 begins so.
 const PREFACE_START: &[u8] = b"PRI";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Fields that a plain POST may have besides those that are read on the spot. What a page of
+/// another origin may write is looked at elsewhere.
+const MAY_POST: [HeaderName; 3] = [HOST, AUTHORIZATION, COOKIE];
 
 /// What bytes at the start of a request are.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub(super) struct Post<'a> {
     pub(super) target: &'a str,
     /// The value of `Content-Type`, empty when there is none.
     pub(super) content_type: &'a str,
+    /// The value of `Authorization`.
+    pub(super) authorization: Option<&'a [u8]>,
+    /// Whether there are cookies, which may say who sends it.
+    pub(super) has_cookies: bool,
     /// Where the body begins.
     pub(super) head_bytes: usize,
     /// How long it is.
@@ -87,9 +95,13 @@ impl<'a> Plain<'a> {
             ("GET", None) if fields.wants_events() => {
                 Some(Self::Subscribe(target, fields.into_map()?))
             }
-            // What a page of another origin may write is looked at elsewhere.
-            ("POST", Some(body_bytes)) if fields.kept.iter().all(|(name, _)| name == HOST) => {
+            ("POST", Some(body_bytes))
+                if fields.kept.iter().all(|(name, _)| MAY_POST.contains(name)) =>
+            {
+                let value = |wanted| fields.kept.iter().find(|(name, _)| name == wanted);
                 Some(Self::Publish(Post {
+                    authorization: value(AUTHORIZATION).map(|(_, value)| *value),
+                    has_cookies: value(COOKIE).is_some(),
                     target,
                     content_type: std::str::from_utf8(fields.content_type.unwrap_or_default())
                         .ok()?,
@@ -106,15 +118,13 @@ impl<'a> Fields<'a> {
     /// Takes in one field; `None` when it says something that is not plain.
     fn take(&mut self, name: &str, value: &'a [u8]) -> Option<()> {
         /// Fields that change nothing about what the hub does.
-        const HARMLESS: [&str; 14] = [
+        const HARMLESS: [&str; 12] = [
             "user-agent",
             "accept-encoding",
             "accept-language",
             "cache-control",
             "pragma",
             "referer",
-            "cookie",
-            "authorization",
             "dnt",
             "priority",
             "traceparent",
@@ -143,6 +153,13 @@ impl<'a> Fields<'a> {
         } else if is("accept") {
             self.accept.is_none().then_some(())?;
             self.accept = Some(value);
+        } else if is("authorization") {
+            // Two of them are for hyper's side to refuse.
+            let mut kept = self.kept.iter();
+            kept.all(|(name, _)| name != AUTHORIZATION).then_some(())?;
+            self.kept.push((AUTHORIZATION, value));
+        } else if is("cookie") {
+            self.kept.push((COOKIE, value));
         } else if is("origin") {
             self.kept.push((ORIGIN, value));
         } else if is("last-event-id") {

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
+use fanfare_auth::Lapse;
 use fanfare_hub::{Cursor, EventType, NewEvent, Publication, ReadBudget, Step, TopicName};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
@@ -14,12 +15,13 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::Socket;
 use crate::app::App;
+use crate::auth::Asker;
 use crate::clock;
 use crate::envelope;
 use crate::metrics::OpenStream;
 use crate::problem::Problem;
 use crate::publish::Acknowledgement;
-use crate::stream::spread;
+use crate::stream::{spread, until_look};
 
 /// What a client is told when nothing can follow.
 const ENDED: (CloseCode, &str) = (CloseCode::Normal, "the topic has ended");
@@ -27,6 +29,8 @@ const ENDED: (CloseCode, &str) = (CloseCode::Normal, "the topic has ended");
 /// A subscription on a WebSocket, and what its client may publish to.
 pub(super) struct Session {
     app: App,
+    /// Who opened it.
+    asker: Asker,
     /// Where a frame without a topic goes.
     topic: Option<TopicName>,
     _open: OpenStream,
@@ -44,10 +48,11 @@ struct Frame {
 }
 
 impl Session {
-    pub(super) fn new(app: App, topic: Option<TopicName>) -> Self {
+    pub(super) fn new(app: App, asker: Asker, topic: Option<TopicName>) -> Self {
         let open = app.metrics().open_stream("websocket");
         Self {
             app,
+            asker,
             topic,
             _open: open,
         }
@@ -119,6 +124,11 @@ impl Session {
                     Some(Err(error)) => return Err(error),
                     None => return Ok(None),
                 },
+                lapse = self.lapse() => {
+                    let line = envelope::lapse_line(cursor.position(), lapse, clock::now());
+                    socket.send(text(&line)).await?;
+                    return Ok(Some((CloseCode::Policy, lapse.as_str())));
+                }
                 _ = heartbeat.tick() => socket.send(Message::Ping(Bytes::new())).await?,
                 () = drain.cancelled() => {
                     // What was published is sent before the socket is closed.
@@ -130,6 +140,19 @@ impl Session {
                     return Ok(Some((CloseCode::Away, "the hub is stopping")));
                 }
             }
+        }
+    }
+
+    /// Resolves when the credential that opened the socket is worth nothing any more.
+    async fn lapse(&self) -> Lapse {
+        let Some(lease) = self.asker.lease() else {
+            return std::future::pending().await;
+        };
+        loop {
+            if let Some(lapse) = self.app.auth().lapse(lease, clock::now()) {
+                return lapse;
+            }
+            tokio::time::sleep(until_look(lease)).await;
         }
     }
 
@@ -199,7 +222,7 @@ impl Session {
             ..NewEvent::new(frame.data)
         };
         let publication = Publication {
-            topic: topic.clone(),
+            topic: self.asker.may_publish(topic.clone())?,
             events: vec![event],
             ends_topic: false,
             idempotency: None,

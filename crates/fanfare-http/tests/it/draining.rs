@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanfare_hub::{NewEvent, Publication, TopicName};
+use fanfare_hub::{NewEvent, Publication, TopicName, Trusted};
 use fanfare_testkit::{
     Address, Connection, Form, Item, Protocol, RawConnection, Subscriber, TestHub, expect, until,
 };
@@ -173,7 +173,7 @@ async fn a_socket_gets_what_was_published_before_it_is_closed() {
         let mut socket = hub.subscribe(Form::WebSocket, "/a").await;
         socket.opening().await;
         let publication = Publication {
-            topic: TopicName::parse("a").unwrap(),
+            topic: Trusted.publish(TopicName::parse("a").unwrap()),
             events: vec![NewEvent::new("last words"); 3_000],
             ends_topic: false,
             idempotency: None,

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod access;
 mod cors;
 mod draining;
 mod early;
@@ -27,3 +28,4 @@ mod sockets;
 mod storage;
 mod sweeping;
 mod telling;
+mod tokens;

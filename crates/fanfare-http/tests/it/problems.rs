@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fanfare_auth::{Auth, Claims, Key, Rights, Rules, SigningKey};
 use fanfare_http::Cors;
 use fanfare_http::problem::CODES;
 use fanfare_hub::AppendError;
@@ -64,6 +65,46 @@ async fn bad_upgrade() -> Answer {
 async fn too_many_topics() -> Answer {
     let hub = hub(|limits| limits.selectors_max = 2).await;
     hub.fetch("/a?topic=b&topic=c").send().await
+}
+
+async fn no_credential() -> Answer {
+    let hub = TestHub::builder().auth(Auth::new(Rules::default()));
+    hub.start().await.fetch("/a").send().await
+}
+
+async fn bad_credential() -> Answer {
+    let rules = Rules {
+        keys: vec![Key::new("k", None, "HS256", &[7; 32]).unwrap()],
+        ..Rules::default()
+    };
+    let hub = TestHub::builder().auth(Auth::new(rules)).start().await;
+    let ask = hub.fetch("/a");
+    ask.header("authorization", "Bearer x").send().await
+}
+
+async fn not_granted() -> Answer {
+    let secret = [7; 32];
+    let claims = Claims {
+        exp: u64::MAX / 1000,
+        nbf: None,
+        iat: None,
+        jti: None,
+        sub: None,
+        iss: None,
+        aud: None,
+        fanfare: Rights::default(),
+    };
+    let key = SigningKey::new(None, "HS256", &secret).unwrap();
+    let rules = Rules {
+        keys: vec![Key::new("k", None, "HS256", &secret).unwrap()],
+        ..Rules::default()
+    };
+    let hub = TestHub::builder().auth(Auth::new(rules)).start().await;
+    let token = claims.sign(&key).unwrap();
+    let ask = hub.fetch("/a");
+    ask.header("authorization", format!("Bearer {token}"))
+        .send()
+        .await
 }
 
 async fn origin_not_allowed() -> Answer {
@@ -233,7 +274,7 @@ macro_rules! provoked {
 
 provoked! {
     bad_topic, bad_query, bad_event_type, bad_header, bad_body, no_event, bad_upgrade,
-    too_many_topics, origin_not_allowed, not_found, method_not_allowed, not_acceptable,
+    too_many_topics, no_credential, bad_credential, origin_not_allowed, not_granted, not_found, method_not_allowed, not_acceptable,
     body_timeout, idempotency_key_reused, topic_ended, event_too_large, body_too_large,
     unsupported_encoding, too_many_subscribers, partly_stored, outcome_unknown, not_stored, draining,
 }

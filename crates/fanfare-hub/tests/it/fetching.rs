@@ -11,7 +11,7 @@ use fanfare_hub::log::{
 };
 use fanfare_hub::{
     AppendError, Batch, Durability, Epoch, GapReason, Hub, Limits, Log, MemoryLog, RetentionRules,
-    Selection, Seq, Start, Step, Subscription, Timestamp, TopicName, TopicStatus,
+    Selection, Seq, Start, Step, Subscription, Timestamp, TopicName, TopicStatus, Trusted,
 };
 
 use crate::fixture::{
@@ -147,7 +147,7 @@ fn a_page_tells_what_was_dropped_after_its_start_was_found() {
     publish(&hub, "a", &["one"]);
     publish(&hub, "b", &["two"]);
     let subscription = Subscription {
-        selection: select(&["a", "b"]),
+        selection: Trusted.subscribe(select(&["a", "b"])),
         start: Start::All,
     };
     let page = now_or_panic(hub.page(subscription, WHOLE, NOW));

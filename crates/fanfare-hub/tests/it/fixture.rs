@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use fanfare_hub::{
     Cursor, Epoch, Event, Hub, Limits, MemoryLog, NewEvent, Publication, ReadBudget, Receipt,
     Resume, Retention, RetentionRules, Selection, Selector, Seq, Start, Step, Subscribed,
-    Subscription, Timestamp, TopicName,
+    Subscription, Timestamp, TopicName, Trusted,
 };
 
 /// The time of tests that do not care about time.
@@ -64,7 +64,7 @@ pub(crate) fn select(selectors: &[&str]) -> Selection {
 
 pub(crate) fn publication(name: &str, texts: &[&str]) -> Publication {
     Publication {
-        topic: topic(name),
+        topic: Trusted.publish(topic(name)),
         events: texts.iter().map(|&text| NewEvent::new(text)).collect(),
         ends_topic: false,
         idempotency: None,
@@ -96,7 +96,7 @@ pub(crate) fn forget(hub: &Hub, name: &str) -> u64 {
 }
 
 pub(crate) fn subscribe(hub: &Hub, selectors: &[&str], start: Start) -> Subscribed {
-    let selection = select(selectors);
+    let selection = Trusted.subscribe(select(selectors));
     let subscription = Subscription { selection, start };
     now_or_panic(hub.subscribe(subscription, NOW)).unwrap()
 }

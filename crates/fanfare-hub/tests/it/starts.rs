@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_hub::{
     Cursor, Hub, Limits, PublishError, ReadBudget, Retention, RetentionRules, Start, Step,
-    SubscribeError, Subscribed, Subscription, Timestamp,
+    SubscribeError, Subscribed, Subscription, Timestamp, Trusted,
 };
 
 use crate::fixture::{
@@ -82,7 +82,7 @@ fn a_clock_that_was_set_back_costs_events_and_never_order() {
             now_or_panic(hub.publish(publication("a", &["text"]), at(time))).unwrap();
         }
         let subscription = Subscription {
-            selection: select(&["a"]),
+            selection: Trusted.subscribe(select(&["a"])),
             start: Start::Since(Duration::from_secs(1)),
         };
         let Subscribed::Open(mut cursor) =
@@ -185,7 +185,7 @@ fn a_page_walks_through_history_and_says_when_there_is_more() {
     let mut walked = Vec::new();
     loop {
         let subscription = Subscription {
-            selection: select(&["a", "b"]),
+            selection: Trusted.subscribe(select(&["a", "b"])),
             start: after,
         };
         let budget = ReadBudget { events: 1, ..WHOLE };
@@ -208,7 +208,7 @@ fn a_hub_takes_as_many_subscribers_as_it_may() {
     };
     let hub = hub_with(RetentionRules::default(), limits);
     let subscription = Subscription {
-        selection: select(&["a"]),
+        selection: Trusted.subscribe(select(&["a"])),
         start: Start::Tail,
     };
     let first = now_or_panic(hub.subscribe(subscription.clone(), NOW)).unwrap();

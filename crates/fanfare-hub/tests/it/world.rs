@@ -6,7 +6,7 @@ use std::time::Duration;
 use fanfare_hub::{
     AppendError, EventId, Hub, IdempotencyKey, Limits, NewEvent, Page, Publication, PublishError,
     ReadBudget, Resume, RetentionRules, Selection, Seq, Start, Subscribed, Subscription, Timestamp,
-    TopicName,
+    TopicName, Trusted,
 };
 
 use crate::fixture::{NOW, WHOLE, epoch, hub_with, now_or_panic};
@@ -49,7 +49,7 @@ impl World {
         key: Option<Key>,
     ) {
         let publication = Publication {
-            topic: topic.clone(),
+            topic: Trusted.publish(topic.clone()),
             events: texts.iter().map(NewEvent::new).collect(),
             ends_topic,
             idempotency: key.map(|(key, part, print)| IdempotencyKey {
@@ -142,7 +142,7 @@ impl World {
     fn open(&self, selection: &Selection, start: &Start) -> Option<Follower> {
         let (rest, reason) = self.model.start(selection, start, self.now);
         let subscription = Subscription {
-            selection: selection.clone(),
+            selection: Trusted.subscribe(selection.clone()),
             start: start.clone(),
         };
         let is_over = rest.is_empty() && reason.is_none() && self.model.is_over(selection);
@@ -176,7 +176,7 @@ impl World {
 
     pub(crate) fn page(&self, selection: &Selection, start: &Start, budget: ReadBudget) {
         let subscription = Subscription {
-            selection: selection.clone(),
+            selection: Trusted.subscribe(selection.clone()),
             start: start.clone(),
         };
         let Page { gap, slice } = now_or_panic(self.hub.page(subscription, budget, self.now));

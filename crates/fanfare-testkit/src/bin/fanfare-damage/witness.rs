@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fanfare_hub::{
     EventId, Gap, GapReason, Hub, Limits, ReadBudget, Resume, Selection, Selector, Seq, Start,
-    Step, Subscribed, Subscription,
+    Step, Subscribed, Subscription, Trusted,
 };
 
 use super::scene::NOW;
@@ -48,7 +48,7 @@ async fn walk(hub: &Hub, selector: &str, after: Option<EventId>) -> Vec<Told> {
     let limits = Limits::default();
     let selector = Selector::parse(selector).unwrap();
     let subscription = Subscription {
-        selection: Selection::new([selector], &limits).unwrap(),
+        selection: Trusted.subscribe(Selection::new([selector], &limits).unwrap()),
         start: after.map_or(Start::All, |id| Start::Resume(Resume::After(id))),
     };
     let opened = hub.subscribe(subscription, NOW).await;

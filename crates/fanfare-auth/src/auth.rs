@@ -1,0 +1,156 @@
+//! Who may do what, for all who ask at once.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fanfare_hub::{Grant, Lease, Timestamp};
+
+use crate::keys::Key;
+use crate::revoked::{Revocation, RevocationError, Revoked};
+use crate::token;
+
+/// What the operator decided about who may do what.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// Keys that sign credentials. Without one, everybody's rights are all there is, and what
+    /// requests bring along is not looked at.
+    pub keys: Vec<Key>,
+    /// What everybody may do, without a credential.
+    pub everybody: Arc<Grant>,
+    /// The hub's name among those that a token is for (`aud`, RFC 7519 4.1.3). A token that names
+    /// others only is refused, and one that names nobody is taken.
+    pub audience: Option<String>,
+    /// Who has to have issued a token (`iss`); any issuer with a right key when there is none.
+    pub issuer: Option<String>,
+}
+
+/// Who may do what. A cheap handle; clones decide the same.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    rules: RwLock<Arc<Rules>>,
+    revoked: Revoked,
+    /// Rises whenever a credential may have become worth nothing.
+    generation: AtomicU64,
+}
+
+/// Why a credential that opened a stream is worth nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lapse {
+    /// Its time is over.
+    Expired,
+    /// It, its holder or its key was taken back.
+    Revoked,
+}
+
+impl Lapse {
+    /// The reason as the stream says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self::open()
+    }
+}
+
+impl Auth {
+    /// Everybody who reaches the hub may do everything.
+    #[must_use]
+    pub fn open() -> Self {
+        Self::new(Rules {
+            everybody: Arc::new(Grant::everything()),
+            ..Rules::default()
+        })
+    }
+
+    /// As the rules say.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                rules: RwLock::new(Arc::new(rules)),
+                revoked: Revoked::default(),
+                generation: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Puts other rules in place. What hangs on a key that is gone lapses.
+    pub fn replace(&self, rules: Rules) {
+        let rules = Arc::new(rules);
+        let current = self.shared.rules.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = rules;
+        self.shared.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes credentials back.
+    ///
+    /// # Errors
+    /// As many are taken back as are remembered, or nothing is named.
+    pub fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<(), RevocationError> {
+        self.shared.revoked.add(revocation, now)?;
+        self.shared.generation.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether there is anything that a credential could be held against.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.rules().keys.is_empty()
+    }
+
+    /// Changes whenever leases have to be looked at again.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// What may be done without a credential.
+    #[must_use]
+    pub fn everybody(&self) -> Arc<Grant> {
+        Arc::clone(&self.rules().everybody)
+    }
+
+    /// What the holder of a token may do.
+    ///
+    /// # Errors
+    /// The token is worth nothing. The sentence tells its holder what to change, and an attacker
+    /// nothing about the keys.
+    pub fn read(&self, token: &str, now: Timestamp) -> Result<Grant, String> {
+        let grant = token::read(&self.rules(), token, now)?;
+        match &grant.lease {
+            Some(lease) if self.shared.revoked.has(lease) => {
+                Err("the token was revoked: ask for another one".to_owned())
+            }
+            _ => Ok(grant),
+        }
+    }
+
+    /// Whether what something hangs on is worth nothing any more.
+    #[must_use]
+    pub fn lapse(&self, lease: &Lease, now: Timestamp) -> Option<Lapse> {
+        if now >= lease.expires {
+            return Some(Lapse::Expired);
+        }
+        let rules = self.rules();
+        let mut keys = rules.keys.iter();
+        let has_key = keys.any(|key| key.name() == lease.credential.key);
+        (!has_key || self.shared.revoked.has(lease)).then_some(Lapse::Revoked)
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        let rules = self.shared.rules.read();
+        Arc::clone(&rules.unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,205 @@
+//! Keys that tokens are signed with. Each is bound to one algorithm (RFC 8725 3.1).
+
+use std::fmt;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+
+/// Bytes of a secret at least: as many as the hash that it keys has (RFC 7518 3.2), for the
+/// smallest of them.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// The algorithms there are, by their names (RFC 7518 3.1, RFC 8037 3.1).
+pub const ALGORITHMS: &[(&str, Algorithm)] = &[
+    ("HS256", Algorithm::HS256),
+    ("HS384", Algorithm::HS384),
+    ("HS512", Algorithm::HS512),
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
+
+/// Why something is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No algorithm has this name.
+    #[error("{0:?} is no algorithm: use one of {list}", list = names())]
+    UnknownAlgorithm(String),
+    /// A secret that could be guessed.
+    #[error(
+        "a secret has {SECRET_BYTES_MIN} bytes at least, and this one has {0}: make one with `openssl rand -base64 48`"
+    )]
+    WeakSecret(usize),
+    /// The text is no PEM of the kind that the algorithm takes.
+    #[error("this is no {expected} in PEM: {reason}")]
+    BadPem {
+        /// What the algorithm takes.
+        expected: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A key that proves who signed a token.
+#[derive(Clone)]
+pub struct Key {
+    /// What the hub calls it: its id, or its place in the configuration.
+    name: String,
+    /// Tokens that name a key (`kid`) are held against this one only.
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl Key {
+    /// Takes a secret, or the PEM of a public key, for one algorithm. White space at the end of a
+    /// secret is no part of it: editors and `echo` add it.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, without showing it.
+    pub fn new(
+        name: impl Into<String>,
+        id: Option<String>,
+        algorithm: &str,
+        material: &[u8],
+    ) -> Result<Self, KeyError> {
+        let algorithm = find(algorithm)?;
+        let pem = |expected, parsed: jsonwebtoken::errors::Result<DecodingKey>| {
+            parsed.map_err(|error| KeyError::BadPem {
+                expected,
+                reason: error.to_string(),
+            })
+        };
+        use Algorithm as A;
+        let key = match algorithm {
+            A::HS256 | A::HS384 | A::HS512 => DecodingKey::from_secret(secret(material)?),
+            A::ES256 | A::ES384 => pem(
+                "public key of an elliptic curve",
+                DecodingKey::from_ec_pem(material),
+            )?,
+            A::EdDSA => pem("public key for Ed25519", DecodingKey::from_ed_pem(material))?,
+            _ => pem("public key for RSA", DecodingKey::from_rsa_pem(material))?,
+        };
+        Ok(Self {
+            name: name.into(),
+            id,
+            algorithm,
+            key,
+        })
+    }
+
+    /// What the hub calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn decoding(&self) -> &DecodingKey {
+        &self.key
+    }
+
+    /// Whether a token that names this key, or none, may be signed with it.
+    pub(crate) fn answers_to(&self, id: Option<&str>) -> bool {
+        match (id, &self.id) {
+            (Some(id), Some(own)) => id == own,
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Key");
+        shown.field("name", &self.name).field("id", &self.id);
+        shown
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key that signs tokens.
+pub struct SigningKey {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: EncodingKey,
+}
+
+impl SigningKey {
+    /// Takes a secret, or the PEM of a private key, for one algorithm.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, without showing it.
+    pub fn new(id: Option<String>, algorithm: &str, material: &[u8]) -> Result<Self, KeyError> {
+        let algorithm = find(algorithm)?;
+        let pem = |expected, parsed: jsonwebtoken::errors::Result<EncodingKey>| {
+            parsed.map_err(|error| KeyError::BadPem {
+                expected,
+                reason: error.to_string(),
+            })
+        };
+        use Algorithm as A;
+        let key = match algorithm {
+            A::HS256 | A::HS384 | A::HS512 => EncodingKey::from_secret(secret(material)?),
+            A::ES256 | A::ES384 => pem(
+                "private key of an elliptic curve (PKCS #8)",
+                EncodingKey::from_ec_pem(material),
+            )?,
+            A::EdDSA => pem(
+                "private key for Ed25519 (PKCS #8)",
+                EncodingKey::from_ed_pem(material),
+            )?,
+            _ => pem("private key for RSA", EncodingKey::from_rsa_pem(material))?,
+        };
+        Ok(Self { id, algorithm, key })
+    }
+
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn encoding(&self) -> &EncodingKey {
+        &self.key
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+fn secret(material: &[u8]) -> Result<&[u8], KeyError> {
+    let secret = material.trim_ascii_end();
+    match secret.len() >= SECRET_BYTES_MIN {
+        true => Ok(secret),
+        false => Err(KeyError::WeakSecret(secret.len())),
+    }
+}
+
+fn find(name: &str) -> Result<Algorithm, KeyError> {
+    let found = ALGORITHMS.iter().find(|(known, _)| *known == name);
+    found
+        .map(|(_, algorithm)| *algorithm)
+        .ok_or_else(|| KeyError::UnknownAlgorithm(name.to_owned()))
+}
+
+fn names() -> String {
+    let names: Vec<_> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}

@@ -1,0 +1,211 @@
+//! JSON Web Tokens (RFC 7519): what one says, and whether it may say so.
+
+use std::sync::Arc;
+
+use fanfare_hub::{Credential, Grant, Lease, Selector, Timestamp};
+use jsonwebtoken::{Header, Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Rules;
+use crate::keys::SigningKey;
+
+/// Bytes of a token. Those with a hundred patterns have 4 KiB, and proxies bound a header at 8.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
+/// Patterns of a token, for each of publishing and subscribing: a request is held against all.
+const PATTERNS_MAX: usize = 256;
+/// How far ahead of ours the clock of an issuer may be, in seconds.
+const SKEW_MAX_S: u64 = 60;
+
+/// What a token says that matters here. Numbers are whole seconds since 1970.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// From when on it is worth nothing. There has to be one.
+    pub exp: u64,
+    /// From when on it is worth something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// When it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
+    /// Its own id, by which it can be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// Who holds it, by which all of theirs can be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// Who issued it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// Whom it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Audience>,
+    /// What its holder may do.
+    #[serde(default)]
+    pub fanfare: Rights,
+}
+
+/// What a token's holder may do. Nothing, until it is said.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rights {
+    /// Topics and patterns to publish to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<String>,
+    /// Topics and patterns to read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscribe: Vec<String>,
+    /// Whether the hub's own doors are open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub admin: bool,
+}
+
+/// One name, or several (RFC 7519 4.1.3).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn names(&self, hub: &str) -> bool {
+        match self {
+            Self::One(name) => name == hub,
+            Self::Many(names) => names.iter().any(|name| name == hub),
+        }
+    }
+}
+
+impl Rights {
+    /// Reads the rights.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with them.
+    pub fn to_grant(&self) -> Result<Grant, String> {
+        Ok(Grant {
+            publish: selectors(&self.publish)?,
+            subscribe: selectors(&self.subscribe)?,
+            is_admin: self.admin,
+            lease: None,
+        })
+    }
+}
+
+impl Claims {
+    /// Signs the claims.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn sign(&self, key: &SigningKey) -> Result<String, String> {
+        let mut header = Header::new(key.algorithm());
+        header.kid = key.id().map(str::to_owned);
+        jsonwebtoken::encode(&header, self, key.encoding()).map_err(|error| error.to_string())
+    }
+}
+
+fn selectors(texts: &[String]) -> Result<Vec<Selector>, String> {
+    if texts.len() > PATTERNS_MAX {
+        return Err(format!(
+            "a token has {PATTERNS_MAX} topics and patterns of a kind at most: use wider patterns"
+        ));
+    }
+    let parse = |text: &String| {
+        Selector::parse(text).map_err(|error| format!("{text:?} is no topic or pattern: {error}"))
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// Reads a token and checks all of it, in the order in which it costs the least to refuse. The
+/// sentence of a refusal tells its holder what to change, and an attacker nothing about the keys.
+pub(crate) fn read(rules: &Rules, token: &str, now: Timestamp) -> Result<Grant, String> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(format!("a token has {TOKEN_BYTES_MAX} bytes at most"));
+    }
+    if token.bytes().filter(|byte| *byte == b'.').count() != 2 {
+        return Err("a token is a JWT: three parts with dots between them".to_owned());
+    }
+    let (key, claims) = verify(rules, token)?;
+    let now_s = now.0 / 1000;
+    let expires = Timestamp(claims.exp.saturating_mul(1000));
+    if now >= expires {
+        return Err("the token has expired: ask for another one".to_owned());
+    }
+    let begins = claims.nbf.into_iter().chain(claims.iat).max();
+    if begins.is_some_and(|begins| begins > now_s.saturating_add(SKEW_MAX_S)) {
+        return Err("the token begins in the future: compare the clocks".to_owned());
+    }
+    if let Some(issuer) = &rules.issuer
+        && claims.iss.as_ref() != Some(issuer)
+    {
+        return Err("the token is by another issuer than this hub takes".to_owned());
+    }
+    let audience = rules.audience.as_deref();
+    if claims
+        .aud
+        .as_ref()
+        .is_some_and(|aud| !audience.is_some_and(|hub| aud.names(hub)))
+    {
+        return Err(
+            "the token is for somebody else (`aud`): name this hub as it is configured".to_owned(),
+        );
+    }
+    let credential = Credential {
+        key,
+        id: claims.jti,
+        subject: claims.sub,
+        issued: claims
+            .iat
+            .map(|seconds| Timestamp(seconds.saturating_mul(1000))),
+    };
+    Ok(Grant {
+        lease: Some(Lease {
+            expires,
+            credential: Arc::new(credential),
+        }),
+        ..claims.fanfare.to_grant()?
+    })
+}
+
+/// Holds the token against the keys that it may be signed with.
+fn verify(rules: &Rules, token: &str) -> Result<(String, Claims), String> {
+    let unsigned = || "the token is not signed with a key of this hub".to_owned();
+    let header: Header = decode_header(token).map_err(|_error| {
+        "the head of the token cannot be read, or names an algorithm that is not taken".to_owned()
+    })?;
+    // Extensions that have to be understood (RFC 7515 4.1.11); there are none that we do.
+    if header.crit.is_some() {
+        return Err(
+            "the token wants an extension to be understood (`crit`) that is not".to_owned(),
+        );
+    }
+    let fitting = rules
+        .keys
+        .iter()
+        .filter(|key| key.algorithm() == header.alg && key.answers_to(header.kid.as_deref()));
+    for key in fitting {
+        // One algorithm, the key's own; what the claims say is looked at above, strictly.
+        let mut validation = Validation::new(key.algorithm());
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        match decode::<Claims>(token, key.decoding(), &validation) {
+            Ok(data) => return Ok((key.name().to_owned(), data.claims)),
+            Err(error) if is_about_claims(&error) => {
+                return Err(format!("the token's claims cannot be read: {error}"));
+            }
+            Err(_) => {}
+        }
+    }
+    Err(unsigned())
+}
+
+/// Whether the signature was right and what it signs is not.
+fn is_about_claims(error: &jsonwebtoken::errors::Error) -> bool {
+    use jsonwebtoken::errors::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::Json(_) | Kind::Utf8(_) | Kind::InvalidClaimFormat(_)
+    )
+}
