@@ -1,14 +1,17 @@
 //! The `fanfare` binary: runs a hub, publishes to one, subscribes to one, puts a load on one.
 
+mod access;
 #[cfg(target_os = "linux")]
 mod bench;
 mod dev;
+mod keys;
 mod logging;
 mod options;
 mod publish;
 mod serve;
 mod subscribe;
 mod tls;
+mod token;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -55,12 +58,12 @@ enum Command {
     Serve(serve::Serve),
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
+    Token(token::Token),
     #[cfg(target_os = "linux")]
     Bench(bench::Bench),
 }
 
-/// How long a hub that has stopped waits for its last tasks, with which its log closes. What the
-/// drain leaves of the 10 s that container runtimes give.
+/// What the drain leaves, of the 10 s that container runtimes give, for the log to close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -70,17 +73,16 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    let wait = match cli.command {
-        Command::Dev(_) | Command::Serve(_) => CLOSE_WAIT,
-        // A read of standard input cannot be interrupted; the process does not wait for it.
-        _ => Duration::ZERO,
-    };
+    // A read of standard input cannot be interrupted; the process does not wait for it.
+    let is_hub = matches!(cli.command, Command::Dev(_) | Command::Serve(_));
+    let wait = if is_hub { CLOSE_WAIT } else { Duration::ZERO };
     let result = runtime.block_on(async {
         match cli.command {
             Command::Dev(dev) => dev.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
+            Command::Token(token) => token.run(),
             #[cfg(target_os = "linux")]
             Command::Bench(bench) => bench.run(),
         }

@@ -7,15 +7,19 @@ use clap::Args;
 use fanfare::{Cors, Server};
 use http::Uri;
 
+use crate::access::Access;
 use crate::options::{HubOptions, listen, stop_signal};
 use crate::tls::TlsFiles;
 
 /// Run a hub
 ///
-/// Nobody may publish or subscribe unless --open says that everybody may. Events are kept in a
-/// folder and are there again after a restart.
+/// Who may publish and subscribe is said with keys, whose tokens carry rights, with rights for
+/// everybody, or with --open. Events are kept in a folder and are there again after a restart.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  fanfare serve --key ES256=public.pem                       for who has a token (see `fanfare token`)
+  fanfare serve --key HS256=secret --everybody-subscribe 'news/**'
+                                                             the news for all, the rest by token
   fanfare serve --open                                       on this machine only
   fanfare serve --open --listen 0.0.0.0:4000                 for everybody who can reach it
   fanfare serve --open --data /var/lib/fanfare               with its events in a place of their own
@@ -31,9 +35,8 @@ pub(crate) struct Serve {
     )]
     listen: SocketAddr,
 
-    /// Let everybody who reaches the address publish and subscribe
-    #[arg(long)]
-    open: bool,
+    #[command(flatten)]
+    access: Access,
 
     /// Let the pages of this origin use the hub; may be given more than once
     #[arg(
@@ -53,12 +56,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<()> {
-        if !self.open {
-            bail!(
-                "no keys are configured, so that nobody could publish or subscribe: add --open to let everybody who reaches {} do both",
-                self.listen
-            );
-        }
+        let auth = self.access.auth()?;
         let cors = self.cors()?;
         let stop = stop_signal()?;
         let tls = self.tls_files.load()?;
@@ -70,10 +68,12 @@ impl Serve {
             listener.local_addr()?
         );
         if !self.hub.quiet {
-            println!("Open: everybody who reaches this address may publish and subscribe.");
+            println!("{}", self.access.summary());
             println!("{}", self.hub.keeping());
         }
-        let server = Server::new(hub).cors(cors);
+        let carriers = self.access.carriers();
+        self.access.reload_on_hangup(auth.clone())?;
+        let server = Server::new(hub).cors(cors).auth(auth).carriers(carriers);
         server.serve_all(vec![(listener, tls)], stop).await;
         Ok(())
     }
