@@ -145,7 +145,7 @@ impl Auth {
         }
         let rules = self.rules();
         let mut keys = rules.keys.iter();
-        let has_key = keys.any(|key| key.name() == lease.credential.key);
+        let has_key = keys.any(|key| key.fingerprint() == lease.credential.key);
         (!has_key || self.shared.revoked.has(lease)).then_some(Lapse::Revoked)
     }
 

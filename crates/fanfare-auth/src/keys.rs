@@ -1,6 +1,8 @@
 //! Keys that tokens are signed with. Each is bound to one algorithm (RFC 8725 3.1).
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
@@ -49,8 +51,8 @@ pub enum KeyError {
 /// A key that proves who signed a token.
 #[derive(Clone)]
 pub struct Key {
-    /// What the hub calls it: its id, or its place in the configuration.
-    name: String,
+    /// Tells it from every other key, in this process.
+    fingerprint: u64,
     /// Tokens that name a key (`kid`) are held against this one only.
     id: Option<String>,
     algorithm: Algorithm,
@@ -63,12 +65,7 @@ impl Key {
     ///
     /// # Errors
     /// Says what is wrong with it, without showing it.
-    pub fn new(
-        name: impl Into<String>,
-        id: Option<String>,
-        algorithm: &str,
-        material: &[u8],
-    ) -> Result<Self, KeyError> {
+    pub fn new(id: Option<String>, algorithm: &str, material: &[u8]) -> Result<Self, KeyError> {
         let algorithm = find(algorithm)?;
         let pem = |expected, parsed: jsonwebtoken::errors::Result<DecodingKey>| {
             parsed.map_err(|error| KeyError::BadPem {
@@ -87,17 +84,16 @@ impl Key {
             _ => pem("public key for RSA", DecodingKey::from_rsa_pem(material))?,
         };
         Ok(Self {
-            name: name.into(),
+            fingerprint: fingerprint(algorithm, material),
             id,
             algorithm,
             key,
         })
     }
 
-    /// What the hub calls it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    /// What those who hang on it know it by. Another key in its place has another one.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
@@ -120,7 +116,7 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Key");
-        shown.field("name", &self.name).field("id", &self.id);
+        shown.field("id", &self.id);
         shown
             .field("algorithm", &self.algorithm)
             .finish_non_exhaustive()
@@ -182,6 +178,13 @@ impl fmt::Debug for SigningKey {
             .field("algorithm", &self.algorithm)
             .finish_non_exhaustive()
     }
+}
+
+/// A hash under a key of this process: it tells nobody anything about the material.
+fn fingerprint(algorithm: Algorithm, material: &[u8]) -> u64 {
+    static STATE: OnceLock<RandomState> = OnceLock::new();
+    let state = STATE.get_or_init(RandomState::new);
+    state.hash_one((algorithm, material))
 }
 
 fn secret(material: &[u8]) -> Result<&[u8], KeyError> {

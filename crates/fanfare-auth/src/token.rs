@@ -169,7 +169,7 @@ pub(crate) fn read(rules: &Rules, token: &str, now: Timestamp) -> Result<Grant, 
 }
 
 /// Holds the token against the keys that it may be signed with.
-fn verify(rules: &Rules, token: &str) -> Result<(String, Claims), String> {
+fn verify(rules: &Rules, token: &str) -> Result<(u64, Claims), String> {
     let unsigned = || "the token is not signed with a key of this hub".to_owned();
     let header: Header = decode_header(token).map_err(|_error| {
         "the head of the token cannot be read, or names an algorithm that is not taken".to_owned()
@@ -191,7 +191,7 @@ fn verify(rules: &Rules, token: &str) -> Result<(String, Claims), String> {
         validation.validate_exp = false;
         validation.validate_aud = false;
         match decode::<Claims>(token, key.decoding(), &validation) {
-            Ok(data) => return Ok((key.name().to_owned(), data.claims)),
+            Ok(data) => return Ok((key.fingerprint(), data.claims)),
             Err(error) if is_about_claims(&error) => {
                 return Err(format!("the token's claims cannot be read: {error}"));
             }

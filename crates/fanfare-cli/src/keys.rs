@@ -50,15 +50,9 @@ impl FromStr for KeySource {
 }
 
 impl KeySource {
-    /// Reads a key that proves who signed a token. Its name, by which those who hang on it are
-    /// known, is all that was given.
+    /// Reads a key that proves who signed a token.
     pub(crate) fn key(&self) -> Result<Key> {
-        let key = Key::new(
-            self.to_string(),
-            self.id.clone(),
-            &self.algorithm,
-            &self.read()?,
-        );
+        let key = Key::new(self.id.clone(), &self.algorithm, &self.read()?);
         key.with_context(|| format!("the key {self} cannot be used"))
     }
 
@@ -126,7 +120,7 @@ fn keep_to_oneself(_path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses names that stand for two keys, which could not be told apart when one is taken away.
+/// Refuses a key that is given twice, which is a slip.
 pub(crate) fn all_different(sources: &[KeySource]) -> Result<()> {
     for (index, source) in sources.iter().enumerate() {
         if sources[..index].contains(source) {

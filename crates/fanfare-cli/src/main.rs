@@ -4,6 +4,7 @@ mod access;
 #[cfg(target_os = "linux")]
 mod bench;
 mod dev;
+mod hub_arg;
 mod keys;
 mod logging;
 mod options;
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// A hub allocates on one thread what it frees on another, small and often, and keeps history that
-/// ages in between: the system's allocator spends a sixth of a publish on that.
+/// A hub allocates on one thread what it frees on another, small and often, and keeps some for
+/// long: the system's allocator spends a sixth of a publish on that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -70,8 +71,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(&cli.log);
     let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
+        Ok(runtime) => runtime,
     };
     // A read of standard input cannot be interrupted; the process does not wait for it.
     let is_hub = matches!(cli.command, Command::Dev(_) | Command::Serve(_));
@@ -88,10 +89,7 @@ fn main() -> ExitCode {
         }
     });
     runtime.shutdown_timeout(wait);
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
-    }
+    result.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

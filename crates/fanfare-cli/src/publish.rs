@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use fanfare_client::{
-    Client, Loss, NewEvent, Publication, PublishError, Receipt, RetryPolicy, Unreachable,
+    Loss, NewEvent, Publication, PublishError, Receipt, RetryPolicy, Unreachable,
 };
 use futures_util::StreamExt;
+
+use crate::hub_arg::HubArg;
 
 /// Publish to a topic
 ///
@@ -78,32 +80,6 @@ enum StreamForm {
     Lines,
     /// An event stream (`text/event-stream`), passed through
     Sse,
-}
-
-/// Which hub to talk to.
-#[derive(Debug, Args)]
-pub(crate) struct HubArg {
-    /// The hub's URL; for `https://`, a certificate must be one that this system or the file in
-    /// SSL_CERT_FILE trusts
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "FANFARE_SERVER",
-        default_value = "http://127.0.0.1:4000"
-    )]
-    server: String,
-}
-
-impl HubArg {
-    /// The URL as it was given.
-    pub(crate) fn server(&self) -> &str {
-        &self.server
-    }
-
-    /// A client of this hub.
-    pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(&self.server)?)
-    }
 }
 
 /// A loss in words that say what to change.

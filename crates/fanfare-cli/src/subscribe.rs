@@ -10,7 +10,8 @@ use clap::Args;
 use fanfare_client::{Gap, History, RetryPolicy, SubscribeError, Subscriber, Update};
 use futures_util::FutureExt;
 
-use crate::publish::{HubArg, explain};
+use crate::hub_arg::HubArg;
+use crate::publish::explain;
 use render::Render;
 
 /// The cap of the waits between tries. A person is watching, and terminals are no herd.

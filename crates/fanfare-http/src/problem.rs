@@ -3,6 +3,7 @@
 //! Every problem has a stable `code` that programs may rely on, and a sentence for people that says
 //! what to change. The sentence is never made of a secret.
 
+use fanfare_auth::Lapse;
 use fanfare_hub::{
     AppendError, EventTypeError, PublishError, SelectionError, SelectorError, SubscribeError,
 };
@@ -111,6 +112,15 @@ impl Problem {
         let challenge = "Bearer realm=\"fanfare\", error=\"invalid_token\"";
         Self::new(StatusCode::UNAUTHORIZED, "bad_credential", detail)
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// A credential that was good when the request began.
+    pub(crate) fn lapsed(lapse: Lapse) -> Self {
+        let detail = format!(
+            "the token was {} while it was in use: ask for another one",
+            lapse.as_str()
+        );
+        Self::bad_credential(detail)
     }
 
     /// A page of another origin wants to write.

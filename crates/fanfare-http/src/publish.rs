@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fanfare_hub::{
-    IdempotencyKey, MayPublish, NewEvent, Publication, PublishError, Receipt, TopicName,
+    IdempotencyKey, Lease, MayPublish, NewEvent, Publication, PublishError, Receipt, TopicName,
 };
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::body::{Body, Request, RequestBody, Response, broken, collect, timed_out};
+use crate::clock;
 use crate::ingest::{self, Ingest, Media};
 use crate::negotiate;
 use crate::problem::Problem;
@@ -33,6 +34,8 @@ const INGEST_PIECE_BYTES: usize = 16 << 10;
 struct Post {
     app: App,
     topic: MayPublish,
+    /// What the right to it hangs on.
+    lease: Option<Lease>,
     query: PublishQuery,
     media: Media,
     key: Option<String>,
@@ -79,9 +82,11 @@ impl Post {
             return Err(Problem::new(status, "unsupported_encoding", detail));
         }
         let topic = TopicName::from_path(topic_path(&parts.uri))?;
+        let asker = app.asker(headers, &parts.uri, true)?;
         Ok(Self {
             app: app.clone(),
-            topic: app.asker(headers, &parts.uri, true)?.may_publish(topic)?,
+            topic: asker.may_publish(topic)?,
+            lease: asker.lease().cloned(),
             query: PublishQuery::parse(parts.uri.query().unwrap_or_default())?,
             media: Media::of(negotiate::content_type(headers)),
             is_waiting: headers.contains_key(EXPECT),
@@ -207,6 +212,12 @@ impl Post {
         ends_topic: bool,
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Receipt, Problem> {
+        // A body may take longer to come than its credential lasts.
+        if let Some(lease) = &self.lease
+            && let Some(lapse) = self.app.auth().lapse(lease, clock::now())
+        {
+            return Err(Problem::lapsed(lapse));
+        }
         let topic = self.topic.clone();
         let publication = Publication {
             topic,

@@ -38,8 +38,8 @@ pub struct Lease {
 /// By what a credential can be taken back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credential {
-    /// The key that signed it, by the hub's own name for it.
-    pub key: String,
+    /// The key that signed it, by what tells it from every other.
+    pub key: u64,
     /// Its own id (RFC 7519 4.1.7).
     pub id: Option<String>,
     /// Who holds it (RFC 7519 4.1.2).

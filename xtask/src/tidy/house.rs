@@ -119,7 +119,12 @@ pub(crate) const HOUSE: &[Room] = &[
     Room {
         name: "fanfare-http",
         budget: 4_000,
-        ours: &["fanfare-auth", "fanfare-delivery", "fanfare-hub", "fanfare-sse"],
+        ours: &[
+            "fanfare-auth",
+            "fanfare-delivery",
+            "fanfare-hub",
+            "fanfare-sse",
+        ],
         foreign: None,
         unmentionable: FILES_AND_CLUSTER,
     },

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod access;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod bench;

@@ -53,7 +53,7 @@ fn token(fanfare: Rights) -> String {
 
 fn rules(everybody: Rights) -> Rules {
     Rules {
-        keys: vec![Key::new("first", None, "HS256", SECRET).unwrap()],
+        keys: vec![Key::new(None, "HS256", SECRET).unwrap()],
         everybody: Arc::new(everybody.to_grant().unwrap()),
         ..Rules::default()
     }
@@ -296,6 +296,32 @@ async fn every_stream_ends_within_a_second_of_its_token() {
         hub.app().hub().subscribers_len() == 0
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_piped_publish_ends_with_its_token() {
+    let hub = hub(Rights::default()).await;
+    let exp = now_s() + 2;
+    let claims = Claims {
+        exp,
+        ..claims(rights(&["a"], &[]))
+    };
+    let pipe = hub
+        .post("/a", "")
+        .header("content-type", "application/x-ndjson");
+    let mut pipe = pipe.bearing(&sign(&claims)).pipe().await;
+    pipe.send("before\n").await;
+    until("it is stored", async || hub.app().hub().log().last().0 == 1).await;
+    until("the token has expired", async || now_s() >= exp).await;
+    pipe.send("after\n").await;
+    let answer = pipe.answer().await;
+    let cause = answer.json()["cause"].as_str().map(str::to_owned);
+    assert_eq!(
+        (answer.status, cause.as_deref()),
+        (500, Some("bad_credential")),
+        "{answer:?}"
+    );
+    assert_eq!(hub.app().hub().log().last().0, 1);
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ async fn no_credential() -> Answer {
 
 async fn bad_credential() -> Answer {
     let rules = Rules {
-        keys: vec![Key::new("k", None, "HS256", &[7; 32]).unwrap()],
+        keys: vec![Key::new(None, "HS256", &[7; 32]).unwrap()],
         ..Rules::default()
     };
     let hub = TestHub::builder().auth(Auth::new(rules)).start().await;
@@ -96,7 +96,7 @@ async fn not_granted() -> Answer {
     };
     let key = SigningKey::new(None, "HS256", &secret).unwrap();
     let rules = Rules {
-        keys: vec![Key::new("k", None, "HS256", &secret).unwrap()],
+        keys: vec![Key::new(None, "HS256", &secret).unwrap()],
         ..Rules::default()
     };
     let hub = TestHub::builder().auth(Auth::new(rules)).start().await;

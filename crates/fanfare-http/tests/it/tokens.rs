@@ -90,10 +90,7 @@ async fn every_algorithm_is_taken_from_its_own_key() {
         ("PS512", &rcgen::PKCS_RSA_SHA256),
     ] {
         let (private, public) = pair(rcgen);
-        let hub = hub(vec![
-            Key::new("k", None, algorithm, public.as_bytes()).unwrap(),
-        ])
-        .await;
+        let hub = hub(vec![Key::new(None, algorithm, public.as_bytes()).unwrap()]).await;
         let key = SigningKey::new(Some("any".to_owned()), algorithm, private.as_bytes()).unwrap();
         let claims: fanfare_auth::Claims = serde_json::from_str(&good_claims()).unwrap();
         assert_eq!(
@@ -115,10 +112,7 @@ async fn every_algorithm_is_taken_from_its_own_key() {
 #[tokio::test]
 async fn a_public_key_is_no_secret() {
     let (_, public) = pair(&rcgen::PKCS_RSA_SHA256);
-    let hub = hub(vec![
-        Key::new("k", None, "RS256", public.as_bytes()).unwrap(),
-    ])
-    .await;
+    let hub = hub(vec![Key::new(None, "RS256", public.as_bytes()).unwrap()]).await;
     for material in [public.as_bytes(), public.trim_end().as_bytes()] {
         let token = Forgery {
             header: HEADER,
@@ -133,7 +127,7 @@ async fn a_public_key_is_no_secret() {
 #[tokio::test]
 async fn what_is_not_right_in_all_of_its_parts_is_not_believed() {
     let hub = hub(vec![
-        Key::new("k", Some("one".to_owned()), "HS256", SECRET).unwrap(),
+        Key::new(Some("one".to_owned()), "HS256", SECRET).unwrap(),
     ])
     .await;
     let good = signed(HEADER, good_claims());
@@ -230,7 +224,7 @@ async fn what_is_not_right_in_all_of_its_parts_is_not_believed() {
 #[tokio::test]
 async fn only_the_issuer_that_is_named_is_taken() {
     let rules = Rules {
-        keys: vec![Key::new("k", None, "HS256", SECRET).unwrap()],
+        keys: vec![Key::new(None, "HS256", SECRET).unwrap()],
         issuer: Some("https://login.example".to_owned()),
         ..Rules::default()
     };
@@ -250,13 +244,13 @@ async fn only_the_issuer_that_is_named_is_taken() {
 #[test]
 fn a_key_that_could_be_guessed_or_is_none_is_refused() {
     assert!(matches!(
-        Key::new("k", None, "HS256", &[b'x'; 31]),
+        Key::new(None, "HS256", &[b'x'; 31]),
         Err(KeyError::WeakSecret(31))
     ));
     // A line end is no part of a secret.
-    assert!(Key::new("k", None, "HS256", &[&[b'x'; 31][..], b"\n\n"].concat()).is_err());
+    assert!(Key::new(None, "HS256", &[&[b'x'; 31][..], b"\n\n"].concat()).is_err());
     assert!(matches!(
-        Key::new("k", None, "none", SECRET),
+        Key::new(None, "none", SECRET),
         Err(KeyError::UnknownAlgorithm(_))
     ));
     let (private, public) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
@@ -266,12 +260,12 @@ fn a_key_that_could_be_guessed_or_is_none_is_refused() {
         ("ES256", &"x".to_owned()),
         ("ES256", &private),
     ] {
-        let refused = Key::new("k", None, algorithm, pem.as_bytes());
+        let refused = Key::new(None, algorithm, pem.as_bytes());
         assert!(
             matches!(refused, Err(KeyError::BadPem { .. })),
             "{algorithm}"
         );
     }
-    let key = Key::new("k", None, "HS256", SECRET).unwrap();
+    let key = Key::new(None, "HS256", SECRET).unwrap();
     assert!(!format!("{key:?}").contains("thirty"), "{key:?}");
 }
