@@ -27,6 +27,7 @@ export interface Gap {
 /** Types by which the hub itself speaks. */
 export const OPEN_TYPE = "fanfare.open";
 export const GAP_TYPE = "fanfare.gap";
+export const LAPSE_TYPE = "fanfare.lapse";
 
 /** An event of a plain stream, which belongs to the only topic that was asked for. */
 export function ofBlock({ type, data, id }: SseEvent, topic: string): HubEvent {

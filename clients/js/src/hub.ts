@@ -2,7 +2,7 @@
 
 import { type Channel, type ChannelOptions, channelOf, type Subscriber } from "./channel.js";
 import { asHubError, HubError } from "./error.js";
-import { type Gap, GAP_TYPE, type HubEvent, isAfter } from "./event.js";
+import { type Gap, GAP_TYPE, type HubEvent, isAfter, LAPSE_TYPE } from "./event.js";
 import { RETRY, type Status } from "./machine.js";
 import { page } from "./page.js";
 import { publish, type Published, type PublishOptions } from "./publish.js";
@@ -186,6 +186,8 @@ export class Subscription<Types extends Schemas = Schemas> {
   }
 
   #take(event: HubEvent): void {
+    // The stream ends; the next one is asked for with another token.
+    if (event.type === LAPSE_TYPE) return;
     if (event.type === GAP_TYPE) return this.#reset(event);
     if (this.#held) this.#held.push(event);
     else if (this.#toldTo === "" || event.id === "" || isAfter(event.id, this.#toldTo)) this.#tell(event);

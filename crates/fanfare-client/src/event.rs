@@ -65,6 +65,9 @@ pub enum Update {
     Gap(Gap, Event),
     /// A topic ended: nothing will be published to it any more.
     End(Event),
+    /// The credential that opened the stream is worth nothing any more; the stream ends, and the
+    /// next try asks for another one.
+    Lapsed(Event),
     /// A comment, of those who asked for them.
     Comment(String),
     /// An event was dropped for being larger than so many bytes.
@@ -87,6 +90,7 @@ impl Update {
                 Self::Gap(gap, event)
             }
             "fanfare.end" => Self::End(event),
+            "fanfare.lapse" => Self::Lapsed(event),
             _ => Self::Event(event),
         }
     }
@@ -95,7 +99,10 @@ impl Update {
     #[must_use]
     pub fn event(&self) -> Option<&Event> {
         match self {
-            Self::Event(event) | Self::Gap(_, event) | Self::End(event) => Some(event),
+            Self::Event(event)
+            | Self::Gap(_, event)
+            | Self::End(event)
+            | Self::Lapsed(event) => Some(event),
             Self::Opened | Self::Comment(_) | Self::TooLarge(_) | Self::Waiting { .. } => None,
         }
     }

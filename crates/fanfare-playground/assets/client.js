@@ -86,12 +86,13 @@ function takesIn(pattern, topic) {
 function isPattern(topic) {
   return topic.split("/").some((segment) => segment === "*" || segment === "**");
 }
-var OPEN_TYPE, GAP_TYPE;
+var OPEN_TYPE, GAP_TYPE, LAPSE_TYPE;
 var init_event = __esm({
   "dist/event.js"() {
     "use strict";
     OPEN_TYPE = "fanfare.open";
     GAP_TYPE = "fanfare.gap";
+    LAPSE_TYPE = "fanfare.lapse";
   }
 });
 
@@ -1141,6 +1142,8 @@ var Subscription = class {
     }
   }
   #take(event) {
+    if (event.type === LAPSE_TYPE)
+      return;
     if (event.type === GAP_TYPE)
       return this.#reset(event);
     if (this.#held)

@@ -11,6 +11,7 @@ const DEADLINE_MS = 15_000;
 
 export class Hub {
   #args;
+  #command;
   #child;
   // Each hub has its own: one that starts `like` another one has forgotten what that one knew.
   #data = mkdtempSync(join(tmpdir(), "fanfare-data-"));
@@ -18,9 +19,10 @@ export class Hub {
   #waiting = new Set();
 
   /** Starts a hub on free ports, or on those of `like`, a hub that was there before. */
-  static async start({ like, args = [] } = {}) {
+  static async start({ like, command = "dev", args = [] } = {}) {
     const hub = new Hub();
     hub.#args = args;
+    hub.#command = command;
     hub.url = like?.url;
     hub.tlsUrl = like?.tlsUrl;
     // A test that breaks off leaves no hub behind.
@@ -34,9 +36,9 @@ export class Hub {
 
   async #spawn() {
     const [listen, tlsListen] = [this.url, this.tlsUrl].map((url) => (url ? new URL(url).host : "127.0.0.1:0"));
-    const isTls = this.#args.includes("--tls");
+    const isTls = this.#args.includes("--tls") || this.#command !== "dev";
     const twin = isTls ? [] : ["--tls-listen", tlsListen];
-    const args = ["dev", "--listen", listen, ...twin, "--retry", "300ms", "--data", this.#data, ...this.#args];
+    const args = [this.#command, "--listen", listen, ...twin, "--retry", "300ms", "--data", this.#data, ...this.#args];
     this.#child = spawn(BINARY, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, FANFARE_LOG: "info", NO_COLOR: "1" },
