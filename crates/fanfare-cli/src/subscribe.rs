@@ -182,6 +182,7 @@ impl Printer {
                 ));
                 self.render.own_event(event, &mut self.out)?;
             }
+            Update::Lapsed(_) => say("the token is worth nothing any more"),
             Update::TooLarge(bytes) => {
                 say(&format!("an event of more than {bytes} bytes was left out"))
             }

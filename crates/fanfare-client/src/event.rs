@@ -99,10 +99,9 @@ impl Update {
     #[must_use]
     pub fn event(&self) -> Option<&Event> {
         match self {
-            Self::Event(event)
-            | Self::Gap(_, event)
-            | Self::End(event)
-            | Self::Lapsed(event) => Some(event),
+            Self::Event(event) | Self::Gap(_, event) | Self::End(event) | Self::Lapsed(event) => {
+                Some(event)
+            }
             Self::Opened | Self::Comment(_) | Self::TooLarge(_) | Self::Waiting { .. } => None,
         }
     }
