@@ -132,7 +132,7 @@ fn a_key_that_is_taken_away_ends_what_hangs_on_it() {
     hub.says("keys were read anew");
     assert_refused(&publish(), "bad_credential");
     reader.says("the token is worth nothing any more");
-    assert_refused(&reader.ended(), "bad_credential");
+    assert_refused(&reader.ended(), "the hub ended the stream");
 }
 
 #[test]
