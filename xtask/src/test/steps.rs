@@ -121,6 +121,10 @@ const NODE: Package<'_> = Package {
     name: "nodejs",
     program: "node",
 };
+const OPENSSL: Package<'_> = Package {
+    name: "openssl",
+    program: "openssl",
+};
 const NPM: Package<'_> = Package {
     name: "npm",
     program: "npm",
@@ -149,9 +153,9 @@ fn clippy() -> Result<Outcome> {
 }
 
 fn unit() -> Result<Outcome> {
-    // For the peer that vanishes, which needs a network that can be cut, and for a clock that
-    // steps.
-    packages::bring(&[IP, CLOCK])?;
+    // For the peer that vanishes, which needs a network that can be cut, for a clock that steps, and
+    // for keys that somebody else made.
+    packages::bring(&[IP, CLOCK, OPENSSL])?;
     cargo("test --workspace --all-targets --no-fail-fast")?;
     // The same HTTP over the driver that systems without epoll have.
     let mut again = words("cargo test --package fanfare-http --test it --no-fail-fast");

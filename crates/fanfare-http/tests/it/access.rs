@@ -259,7 +259,9 @@ async fn an_open_hub_looks_at_no_credential() {
 /// Reads to the end of a stream, and tells what the last event was and how long it took.
 async fn end_of(mut subscriber: fanfare_testkit::Subscriber) -> (String, Duration) {
     let began = tokio::time::Instant::now();
-    let items = subscriber.rest().await;
+    // Heartbeats would keep one that does not end from ever failing.
+    let rest = tokio::time::timeout(2 * AFTER_REVOCATION, subscriber.rest()).await;
+    let items = rest.expect("a stream whose right is over ends");
     let last = items.into_iter().rev().find_map(|item| match item {
         Item::Event(event) => Some(event),
         _ => None,
