@@ -153,8 +153,8 @@ fn clippy() -> Result<Outcome> {
 }
 
 fn unit() -> Result<Outcome> {
-    // For the peer that vanishes, which needs a network that can be cut, for a clock that steps, and
-    // for keys that somebody else made.
+    // For the peer that vanishes, which needs a network that can be cut, for a clock that steps,
+    // and for keys that somebody else made.
     packages::bring(&[IP, CLOCK, OPENSSL])?;
     cargo("test --workspace --all-targets --no-fail-fast")?;
     // The same HTTP over the driver that systems without epoll have.
