@@ -99,8 +99,9 @@ impl Problem {
     /// Somebody unknown wants what is not everybody's. RFC 6750 3: without a credential there is
     /// no error to tell, only the scheme.
     pub(crate) fn no_credential(denied: &str) -> Self {
-        let detail =
-            format!("{denied}, and send it as `Authorization: Bearer TOKEN` or in a cookie");
+        let detail = format!(
+            "{denied}, and send a token that has them as `Authorization: Bearer TOKEN` or in a cookie"
+        );
         Self::new(StatusCode::UNAUTHORIZED, "no_credential", detail).with_header(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"fanfare\""),
