@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use fanfare::auth::{Auth, Rights, Rules};
 use fanfare::{COOKIE_DEFAULT, Carriers};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::keys::{KeySource, all_different};
 
@@ -125,24 +124,11 @@ impl Access {
         )
     }
 
-    /// Reads the keys anew with each SIGHUP, for as long as the process lives. What cannot be read
-    /// changes nothing.
-    pub(crate) fn reload_on_hangup(self, auth: Auth) -> Result<()> {
-        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
-        tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
-                if self.open {
-                    continue;
-                }
-                match self.rules() {
-                    Ok(rules) => {
-                        auth.replace(rules);
-                        tracing::info!("keys were read anew");
-                    }
-                    Err(error) => tracing::error!("keys stay as they were: {error:#}"),
-                }
-            }
-        });
+    /// Reads the keys anew.
+    pub(crate) fn reload(&self, auth: &Auth) -> Result<()> {
+        if !self.open {
+            auth.replace(self.rules()?);
+        }
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ impl Dev {
         }
         let main = listen(self.listen, "--listen")?;
         let tls = match self.tls_files.load()? {
-            Some(tls) => tls,
+            Some(certificate) => tls::config(certificate),
             None => tls::self_made()?,
         };
         if self.tls {

@@ -1,15 +1,18 @@
 //! `fanfare serve`: a hub for others.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use fanfare::auth::Auth;
 use fanfare::{Cors, Server};
 use http::Uri;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Access;
 use crate::options::{HubOptions, listen, stop_signal};
-use crate::tls::TlsFiles;
+use crate::tls::{Certificate, TlsFiles, config};
 
 /// Run a hub
 ///
@@ -59,7 +62,8 @@ impl Serve {
         let auth = self.access.auth()?;
         let cors = self.cors()?;
         let stop = stop_signal()?;
-        let tls = self.tls_files.load()?;
+        let certificate = self.tls_files.load()?;
+        let tls = certificate.clone().map(config);
         let listener = listen(self.listen, "--listen")?;
         let hub = self.hub.hub()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -72,7 +76,13 @@ impl Serve {
             println!("{}", self.hub.keeping());
         }
         let carriers = self.access.carriers();
-        self.access.reload_on_hangup(auth.clone())?;
+        let files = Files {
+            access: self.access,
+            auth: auth.clone(),
+            tls: self.tls_files,
+            certificate,
+        };
+        files.read_anew_on_hangup()?;
         let server = Server::new(hub).cors(cors).auth(auth).carriers(carriers);
         server.serve_all(vec![(listener, tls)], stop).await;
         Ok(())
@@ -92,5 +102,35 @@ impl Serve {
             true => Cors::SameOrigin,
             false => Cors::Origins(self.cors_origin.clone()),
         })
+    }
+}
+
+/// What is read anew when the operator says so, with SIGHUP. What cannot be read changes nothing.
+struct Files {
+    access: Access,
+    auth: Auth,
+    tls: TlsFiles,
+    certificate: Option<Arc<Certificate>>,
+}
+
+impl Files {
+    fn read_anew_on_hangup(self) -> Result<()> {
+        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                match self.access.reload(&self.auth) {
+                    Ok(()) => tracing::info!("keys were read anew"),
+                    Err(error) => tracing::error!("keys stay as they were: {error:#}"),
+                }
+                let Some(certificate) = &self.certificate else {
+                    continue;
+                };
+                match self.tls.reload(certificate) {
+                    Ok(()) => tracing::info!("the certificate was read anew"),
+                    Err(error) => tracing::error!("the certificate stays as it was: {error:#}"),
+                }
+            }
+        });
+        Ok(())
     }
 }

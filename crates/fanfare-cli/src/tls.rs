@@ -1,11 +1,13 @@
 //! TLS configurations: from PEM files, or made up for development.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -13,7 +15,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS options")]
 pub(crate) struct TlsFiles {
-    /// Certificate chain, PEM
+    /// Certificate chain, PEM; SIGHUP reads it and its key anew, and open streams stay
     #[arg(
         long,
         env = "FANFARE_TLS_CERT",
@@ -32,9 +34,39 @@ pub(crate) struct TlsFiles {
     tls_key: Option<PathBuf>,
 }
 
+/// The certificate that connections are answered with from now on.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
+    }
+}
+
 impl TlsFiles {
     /// Reads the files, if there are any.
-    pub(crate) fn load(&self) -> Result<Option<Arc<ServerConfig>>> {
+    pub(crate) fn load(&self) -> Result<Option<Arc<Certificate>>> {
+        let Some(key) = self.read()? else {
+            return Ok(None);
+        };
+        let current = RwLock::new(key);
+        Ok(Some(Arc::new(Certificate { current })))
+    }
+
+    /// Reads the files anew. Open connections stay as they are.
+    pub(crate) fn reload(&self, certificate: &Certificate) -> Result<()> {
+        if let Some(key) = self.read()? {
+            let current = certificate.current.write();
+            *current.unwrap_or_else(PoisonError::into_inner) = key;
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Option<Arc<CertifiedKey>>> {
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(None);
         };
@@ -42,9 +74,9 @@ impl TlsFiles {
             .with_context(|| format!("cannot read certificates from {}", certificate.display()))?;
         let key = PrivateKeyDer::from_pem_file(key)
             .with_context(|| format!("cannot read a private key from {}", key.display()))?;
-        let config =
-            config(chain, key).context("the certificate and the key do not fit together")?;
-        Ok(Some(config))
+        certified(chain, key)
+            .context("the certificate and the key do not fit together")
+            .map(Some)
     }
 }
 
@@ -60,16 +92,24 @@ pub(crate) fn self_made() -> Result<Arc<ServerConfig>> {
     let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names)?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    config(vec![made.cert.der().clone()], key.into())
+    let current = RwLock::new(certified(vec![made.cert.der().clone()], key.into())?);
+    Ok(config(Arc::new(Certificate { current })))
 }
 
-fn config(
+fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>> {
+) -> Result<Arc<CertifiedKey>> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let certified = CertifiedKey::from_der(chain, key, &provider)?;
+    Ok(Arc::new(certified))
+}
+
+/// A configuration that answers with whatever certificate is current.
+pub(crate) fn config(certificate: Arc<Certificate>) -> Arc<ServerConfig> {
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Arc::new(config)
 }

@@ -18,3 +18,4 @@ mod publish;
 mod relay;
 mod subscribe;
 mod texts;
+mod tls;

@@ -31,10 +31,16 @@ pub(crate) struct Exit {
 impl Program {
     /// Starts `fanfare` against the hub at `server`, with its standard input open.
     pub(crate) fn start(server: &str, args: &[&str]) -> Self {
+        Self::start_trusting(server, None, args)
+    }
+
+    /// Starts `fanfare` trusting the certificate in this file alone.
+    pub(crate) fn start_trusting(server: &str, certificate: Option<&str>, args: &[&str]) -> Self {
         let data = DataFolder::new();
         let mut child = Command::new(env!("CARGO_BIN_EXE_fanfare"))
             .args(args)
             .env("FANFARE_SERVER", server)
+            .envs(certificate.map(|file| ("SSL_CERT_FILE", file)))
             .env("FANFARE_DATA", data.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
