@@ -171,7 +171,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-cli",
-        budget: 2_000,
+        budget: 2_050,
         ours: &[
             "fanfare",
             "fanfare-bench",
