@@ -86,7 +86,7 @@ fn end_within(mut child: Child, deadline: Duration) -> Result<()> {
     }
 }
 
-/// Ends a process and its descendants, the youngest last: a test that hangs leaves servers behind
+/// Ends a process and its descendants: a test that hangs leaves servers behind
 /// otherwise, which hold the output open that a reader of ours waits for.
 fn end_family(oldest: u32) -> Result<()> {
     // Where there is no `ps`, the child alone.

@@ -6,10 +6,6 @@ use std::sync::OnceLock;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
-/// Bytes of a secret at least: as many as the hash that it keys has (RFC 7518 3.2), for the
-/// smallest of them.
-pub const SECRET_BYTES_MIN: usize = 32;
-
 /// The algorithms there are, by their names (RFC 7518 3.1, RFC 8037 3.1).
 pub const ALGORITHMS: &[(&str, Algorithm)] = &[
     ("HS256", Algorithm::HS256),
@@ -33,11 +29,24 @@ pub enum KeyError {
     /// No algorithm has this name.
     #[error("{0:?} is no algorithm: use one of {list}", list = names())]
     UnknownAlgorithm(String),
-    /// A secret that could be guessed.
+    /// A secret that is shorter than the hash that it keys (RFC 7518 3.2).
     #[error(
-        "a secret has {SECRET_BYTES_MIN} bytes at least, and this one has {0}: make one with `openssl rand -base64 48`"
+        "a secret for this algorithm has {wanted} bytes at least, and this one has {given}: make one with `openssl rand -base64 48`"
     )]
-    WeakSecret(usize),
+    WeakSecret {
+        /// How many it has.
+        given: usize,
+        /// How many it has to have.
+        wanted: usize,
+    },
+    /// A secret that others may know.
+    #[error(
+        "this is a key in PEM and no secret: everybody may know a public key. Name the algorithm that the key is for"
+    )]
+    PublicSecret,
+    /// A key on another curve than the algorithm's (RFC 7518 3.4).
+    #[error("this key lies on another curve: ES256 takes P-256 and ES384 takes P-384")]
+    WrongCurve,
     /// The text is no PEM of the kind that the algorithm takes.
     #[error("this is no {expected} in PEM: {reason}")]
     BadPem {
@@ -67,19 +76,15 @@ impl Key {
     /// Says what is wrong with it, without showing it.
     pub fn new(id: Option<String>, algorithm: &str, material: &[u8]) -> Result<Self, KeyError> {
         let algorithm = find(algorithm)?;
-        let pem = |expected, parsed: jsonwebtoken::errors::Result<DecodingKey>| {
-            parsed.map_err(|error| KeyError::BadPem {
-                expected,
-                reason: error.to_string(),
-            })
-        };
         use Algorithm as A;
         let key = match algorithm {
-            A::HS256 | A::HS384 | A::HS512 => DecodingKey::from_secret(secret(material)?),
-            A::ES256 | A::ES384 => pem(
-                "public key of an elliptic curve",
-                DecodingKey::from_ec_pem(material),
-            )?,
+            A::HS256 | A::HS384 | A::HS512 => {
+                DecodingKey::from_secret(secret(algorithm, material)?)
+            }
+            A::ES256 | A::ES384 => {
+                let parsed = DecodingKey::from_ec_pem(material);
+                on_curve(algorithm, pem("public key of an elliptic curve", parsed)?)?
+            }
             A::EdDSA => pem("public key for Ed25519", DecodingKey::from_ed_pem(material))?,
             _ => pem("public key for RSA", DecodingKey::from_rsa_pem(material))?,
         };
@@ -137,15 +142,11 @@ impl SigningKey {
     /// Says what is wrong with it, without showing it.
     pub fn new(id: Option<String>, algorithm: &str, material: &[u8]) -> Result<Self, KeyError> {
         let algorithm = find(algorithm)?;
-        let pem = |expected, parsed: jsonwebtoken::errors::Result<EncodingKey>| {
-            parsed.map_err(|error| KeyError::BadPem {
-                expected,
-                reason: error.to_string(),
-            })
-        };
         use Algorithm as A;
         let key = match algorithm {
-            A::HS256 | A::HS384 | A::HS512 => EncodingKey::from_secret(secret(material)?),
+            A::HS256 | A::HS384 | A::HS512 => {
+                EncodingKey::from_secret(secret(algorithm, material)?)
+            }
             A::ES256 | A::ES384 => pem(
                 "private key of an elliptic curve (PKCS #8)",
                 EncodingKey::from_ec_pem(material),
@@ -187,11 +188,42 @@ fn fingerprint(algorithm: Algorithm, material: &[u8]) -> u64 {
     state.hash_one((algorithm, material))
 }
 
-fn secret(material: &[u8]) -> Result<&[u8], KeyError> {
+/// What a secret is without the white space at its end.
+fn secret(algorithm: Algorithm, material: &[u8]) -> Result<&[u8], KeyError> {
     let secret = material.trim_ascii_end();
-    match secret.len() >= SECRET_BYTES_MIN {
+    if secret.starts_with(b"-----BEGIN ") {
+        return Err(KeyError::PublicSecret);
+    }
+    let wanted = match algorithm {
+        Algorithm::HS384 => 48,
+        Algorithm::HS512 => 64,
+        _ => 32,
+    };
+    let given = secret.len();
+    match given >= wanted {
         true => Ok(secret),
-        false => Err(KeyError::WeakSecret(secret.len())),
+        false => Err(KeyError::WeakSecret { given, wanted }),
+    }
+}
+
+fn pem<K>(expected: &'static str, parsed: jsonwebtoken::errors::Result<K>) -> Result<K, KeyError> {
+    parsed.map_err(|error| KeyError::BadPem {
+        expected,
+        reason: error.to_string(),
+    })
+}
+
+/// Looks at the length of the point, which PEM does not hold against the algorithm: tokens would be
+/// refused one by one otherwise, and nobody would know why.
+fn on_curve(algorithm: Algorithm, key: DecodingKey) -> Result<DecodingKey, KeyError> {
+    // An uncompressed point: a byte, and two coordinates (SEC 1, 2.3.3).
+    let wanted = match algorithm {
+        Algorithm::ES384 => 1 + 2 * 48,
+        _ => 1 + 2 * 32,
+    };
+    match key.try_get_as_bytes() {
+        Ok(point) if point.len() == wanted => Ok(key),
+        _ => Err(KeyError::WrongCurve),
     }
 }
 

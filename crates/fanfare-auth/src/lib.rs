@@ -16,6 +16,6 @@ pub mod revoked;
 pub mod token;
 
 pub use auth::{Auth, Lapse, Rules};
-pub use keys::{ALGORITHMS, Key, KeyError, SECRET_BYTES_MIN, SigningKey};
+pub use keys::{ALGORITHMS, Key, KeyError, SigningKey};
 pub use revoked::{Revocation, RevocationError};
-pub use token::{Audience, Claims, Rights, TOKEN_BYTES_MAX};
+pub use token::{Audience, Claims, Rights};

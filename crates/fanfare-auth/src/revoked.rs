@@ -1,18 +1,13 @@
 //! Credentials that were taken back before their time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
+use fanfare_hub::limits::{REVOCATIONS_MAX, REVOKED_NAME_BYTES_MAX};
 use fanfare_hub::{Lease, Timestamp};
 
-/// Revocations that are remembered. Each is as long as the id that it names, 512 bytes at most: 5
-/// MB at the bound. An operator who has more to take back changes the key.
-const REVOCATIONS_MAX: usize = 10_000;
-/// Bytes of an id or subject that can be named.
-const NAME_BYTES_MAX: usize = 512;
-
 /// Which credentials are taken back.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
     /// The one with this id (`jti`).
     Token(String),
@@ -27,15 +22,22 @@ pub enum RevocationError {
     /// As many are taken back as are remembered.
     #[error("{REVOCATIONS_MAX} revocations are remembered already: change the key instead")]
     TooMany,
-    /// The name is empty or longer than any that a token can have here.
-    #[error("what is revoked has 1 to {NAME_BYTES_MAX} bytes")]
+    /// The name is empty or longer than any that is remembered.
+    #[error("what is revoked has 1 to {REVOKED_NAME_BYTES_MAX} bytes")]
     BadName,
 }
 
-/// What was taken back, and when.
+/// What was taken back.
 #[derive(Debug, Default)]
 pub(crate) struct Revoked {
-    entries: RwLock<HashMap<Revocation, Timestamp>>,
+    entries: RwLock<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    tokens: HashSet<String>,
+    /// Each with the time of its revocation.
+    subjects: HashMap<String, Timestamp>,
 }
 
 impl Revoked {
@@ -45,30 +47,34 @@ impl Revoked {
         now: Timestamp,
     ) -> Result<(), RevocationError> {
         let (Revocation::Token(name) | Revocation::Subject(name)) = &revocation;
-        if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
+        if !(1..=REVOKED_NAME_BYTES_MAX).contains(&name.len()) {
             return Err(RevocationError::BadName);
         }
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= REVOCATIONS_MAX && !entries.contains_key(&revocation) {
+        let is_known = match &revocation {
+            Revocation::Token(id) => entries.tokens.contains(id),
+            Revocation::Subject(subject) => entries.subjects.contains_key(subject),
+        };
+        if !is_known && entries.tokens.len() + entries.subjects.len() >= REVOCATIONS_MAX {
             return Err(RevocationError::TooMany);
         }
-        entries.insert(revocation, now);
+        match revocation {
+            Revocation::Token(id) => drop(entries.tokens.insert(id)),
+            Revocation::Subject(subject) => drop(entries.subjects.insert(subject, now)),
+        }
         Ok(())
     }
 
     pub(crate) fn has(&self, lease: &Lease) -> bool {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        if entries.is_empty() {
-            return false;
-        }
         let credential = &lease.credential;
-        let id = credential.id.clone().map(Revocation::Token);
-        if id.is_some_and(|id| entries.contains_key(&id)) {
+        let id = credential.id.as_ref();
+        if id.is_some_and(|id| entries.tokens.contains(id)) {
             return true;
         }
-        let subject = credential.subject.clone().map(Revocation::Subject);
-        let at = subject.and_then(|subject| entries.get(&subject).copied());
+        let subject = credential.subject.as_ref();
+        let at = subject.and_then(|subject| entries.subjects.get(subject));
         // A token issued afterwards is a new decision. Seconds are all that it tells of its time.
-        at.is_some_and(|at| credential.issued.is_none_or(|issued| issued.0 <= at.0))
+        at.is_some_and(|at| credential.issued.is_none_or(|issued| issued <= *at))
     }
 }

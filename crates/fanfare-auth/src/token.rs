@@ -2,19 +2,13 @@
 
 use std::sync::Arc;
 
+use fanfare_hub::limits::{CLOCK_SKEW_MAX, TOKEN_BYTES_MAX, TOKEN_SELECTORS_MAX};
 use fanfare_hub::{Credential, Grant, Lease, Selector, Timestamp};
 use jsonwebtoken::{Header, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Rules;
 use crate::keys::SigningKey;
-
-/// Bytes of a token. Those with a hundred patterns have 4 KiB, and proxies bound a header at 8.
-pub const TOKEN_BYTES_MAX: usize = 8 << 10;
-/// Patterns of a token, for each of publishing and subscribing: a request is held against all.
-const PATTERNS_MAX: usize = 256;
-/// How far ahead of ours the clock of an issuer may be, in seconds.
-const SKEW_MAX_S: u64 = 60;
 
 /// What a token says that matters here. Numbers are whole seconds since 1970.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,18 +91,25 @@ impl Claims {
     /// Signs the claims.
     ///
     /// # Errors
-    /// The key cannot sign.
+    /// The key cannot sign, or the token is larger than a hub takes.
     pub fn sign(&self, key: &SigningKey) -> Result<String, String> {
         let mut header = Header::new(key.algorithm());
         header.kid = key.id().map(str::to_owned);
-        jsonwebtoken::encode(&header, self, key.encoding()).map_err(|error| error.to_string())
+        let signed = jsonwebtoken::encode(&header, self, key.encoding());
+        let token = signed.map_err(|error| error.to_string())?;
+        match token.len() {
+            ..=TOKEN_BYTES_MAX => Ok(token),
+            bytes => Err(format!(
+                "the token has {bytes} bytes and a hub takes {TOKEN_BYTES_MAX}: name fewer topics, or wider patterns"
+            )),
+        }
     }
 }
 
 fn selectors(texts: &[String]) -> Result<Vec<Selector>, String> {
-    if texts.len() > PATTERNS_MAX {
+    if texts.len() > TOKEN_SELECTORS_MAX {
         return Err(format!(
-            "a token has {PATTERNS_MAX} topics and patterns of a kind at most: use wider patterns"
+            "a token has {TOKEN_SELECTORS_MAX} topics and patterns of a kind at most: use wider patterns"
         ));
     }
     let parse = |text: &String| {
@@ -133,7 +134,7 @@ pub(crate) fn read(rules: &Rules, token: &str, now: Timestamp) -> Result<Grant, 
         return Err("the token has expired: ask for another one".to_owned());
     }
     let begins = claims.nbf.into_iter().chain(claims.iat).max();
-    if begins.is_some_and(|begins| begins > now_s.saturating_add(SKEW_MAX_S)) {
+    if begins.is_some_and(|begins| begins > now_s.saturating_add(CLOCK_SKEW_MAX.as_secs())) {
         return Err("the token begins in the future: compare the clocks".to_owned());
     }
     if let Some(issuer) = &rules.issuer

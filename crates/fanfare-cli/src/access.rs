@@ -85,7 +85,7 @@ impl Access {
     /// Where tokens may stand.
     pub(crate) fn carriers(&self) -> Carriers {
         Carriers {
-            cookie: Some(self.cookie.clone()),
+            cookie: self.cookie.clone(),
             takes_query: self.token_in_url,
         }
     }
@@ -116,19 +116,25 @@ impl Access {
             [] => "nothing".to_owned(),
             patterns => patterns.join(", "),
         };
+        let keys = match self.key.len() {
+            1 => "1 key signs tokens".to_owned(),
+            keys => format!("{keys} keys sign tokens"),
+        };
         format!(
-            "{} key(s) sign tokens. Without one, everybody may publish to: {}; subscribe to: {}.",
-            self.key.len(),
+            "{keys}. Without one, everybody may publish to: {}; subscribe to: {}.",
             list(&self.everybody_publish),
             list(&self.everybody_subscribe)
         )
     }
 
+    /// Whether there are keys to be read anew.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.key.is_empty()
+    }
+
     /// Reads the keys anew.
     pub(crate) fn reload(&self, auth: &Auth) -> Result<()> {
-        if !self.open {
-            auth.replace(self.rules()?);
-        }
+        auth.replace(self.rules()?);
         Ok(())
     }
 }

@@ -118,19 +118,25 @@ impl Files {
         let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
-                match self.access.reload(&self.auth) {
-                    Ok(()) => tracing::info!("keys were read anew"),
-                    Err(error) => tracing::error!("keys stay as they were: {error:#}"),
-                }
-                let Some(certificate) = &self.certificate else {
-                    continue;
-                };
-                match self.tls.reload(certificate) {
-                    Ok(()) => tracing::info!("the certificate was read anew"),
-                    Err(error) => tracing::error!("the certificate stays as it was: {error:#}"),
-                }
+                self.read_anew();
             }
         });
         Ok(())
+    }
+
+    fn read_anew(&self) {
+        if self.access.has_keys() {
+            match self.access.reload(&self.auth) {
+                Ok(()) => tracing::info!("keys were read anew"),
+                Err(error) => tracing::error!("keys stay as they were: {error:#}"),
+            }
+        }
+        if let Some(certificate) = &self.certificate {
+            match self.tls.reload(certificate) {
+                Ok(()) => tracing::info!("the certificate was read anew"),
+                Err(error) => tracing::error!("the certificate stays as it was: {error:#}"),
+            }
+        }
+        tracing::info!("all other options stay until a restart");
     }
 }

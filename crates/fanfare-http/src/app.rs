@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fanfare_auth::Auth;
-use fanfare_hub::{Event, Hub, Publication, PublishError, Receipt};
+use fanfare_hub::{Event, Hub, Lease, Publication, PublishError, Receipt};
 use http::header::{HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Uri};
 use tokio::sync::OwnedSemaphorePermit;
@@ -195,6 +195,12 @@ impl App {
             writes,
         };
         asking.asker(self.auth())
+    }
+
+    /// Whether what somebody began may go on: its credential may have ended meanwhile.
+    pub(crate) fn may_go_on(&self, lease: Option<&Lease>) -> Result<(), Problem> {
+        let lapse = lease.and_then(|lease| self.auth().lapse(lease, clock::now()));
+        lapse.map_or(Ok(()), |lapse| Err(Problem::lapsed(lapse)))
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

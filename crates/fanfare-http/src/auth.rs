@@ -68,7 +68,7 @@ impl Asking<'_> {
         let site = self.headers.get("sec-fetch-site");
         // Fetch Metadata 2.4: scripts cannot set it.
         let is_same = site.is_some_and(|site| site == "same-origin");
-        (has_origin && self.cors.allows(self.headers)) || (!has_origin && is_same)
+        (has_origin && self.cors.trusts_cookies(self.headers)) || (!has_origin && is_same)
     }
 }
 

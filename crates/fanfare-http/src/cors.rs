@@ -1,9 +1,9 @@
 //! Which pages of other origins may use the hub (Fetch standard, CORS protocol).
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, HeaderMap, HeaderValue, ORIGIN,
-    VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST,
+    HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use http::uri::Authority;
 
@@ -15,7 +15,7 @@ pub enum Cors {
     SameOrigin,
     /// Any, without credentials. For development.
     AnyOrigin,
-    /// Exactly these, such as `https://app.example`.
+    /// Exactly these, such as `https://app.example`, with credentials.
     Origins(Vec<String>),
 }
 
@@ -45,6 +45,15 @@ impl Cors {
         }
     }
 
+    /// Whether what the browser adds by itself, a cookie, counts as the page's own word: never for
+    /// pages that nobody named.
+    pub(crate) fn trusts_cookies(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::AnyOrigin => Self::SameOrigin.allows(headers),
+            Self::SameOrigin | Self::Origins(_) => self.allows(headers),
+        }
+    }
+
     /// Adds what lets the browser hand the response to the page.
     pub(crate) fn add_headers(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let allowed = match (self, request.get(ORIGIN)) {
@@ -59,6 +68,11 @@ impl Cors {
             }
         };
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        if matches!(self, Self::Origins(_)) {
+            // Or a page could not read what its cookie opens. Never together with `*`.
+            let yes = HeaderValue::from_static("true");
+            response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
         let exposed = HeaderValue::from_static(RESPONSE_HEADERS);
         response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }

@@ -1,6 +1,7 @@
 //! The hub's own routes: health, metrics, and what it tells of itself.
 
 use fanfare_auth::Revocation;
+use fanfare_hub::limits::REVOKED_NAME_BYTES_MAX;
 use fanfare_hub::{EventId, MayAdminister, TopicName, TopicStatus};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
@@ -14,48 +15,46 @@ use crate::clock;
 use crate::problem::Problem;
 use crate::stream::millis;
 
-/// Bytes of what is to be revoked: a name of 512, escaped, and the words around it.
-const REVOKE_BYTES_MAX: usize = 4 << 10;
+/// Bytes of what is to be revoked: a name of which JSON may escape each byte with six, and the
+/// words around it.
+const REVOKE_BYTES_MAX: usize = 6 * REVOKED_NAME_BYTES_MAX + 1_024;
 /// Topics of one answer, unless the client asks for fewer.
 const TOPICS_MAX: usize = 1_000;
+
+/// Routes that are read.
+const ROUTES: [&str; 6] = [
+    "/-/health/live",
+    "/-/health/ready",
+    "/-/info",
+    "/-/metrics",
+    "/-/openapi.json",
+    "/-/topics",
+];
 
 /// The contract, for tools.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
-/// One of the hub's own routes.
-struct Own {
-    answer: fn(&App) -> Response,
-    /// Whether it tells what only the operator shall know.
-    is_of_operator: bool,
-}
-
-/// Answers a request below `/-/`.
+/// Answers a request below `/-/`. What tells of the hub's inside is the operator's.
 pub(crate) async fn respond(app: &App, request: &Parts) -> Result<Response, Problem> {
-    let public = |answer| Own {
-        answer,
-        is_of_operator: false,
-    };
-    let of_operator = |answer| Own {
-        answer,
-        is_of_operator: true,
-    };
-    let own = match request.uri.path() {
-        "/-/health/live" => public(|_| json(&json!({ "status": "live" }))),
-        "/-/health/ready" => public(ready),
-        "/-/openapi.json" => public(|_| with_type(Body::from(OPENAPI), "application/json")),
-        "/-/info" => of_operator(|app| json(&about(app))),
-        "/-/metrics" => of_operator(metrics),
-        "/-/topics" if is_read(request) => return topics(app, request).await,
-        "/-/topics" => public(|_| Problem::not_found().into_response()),
-        _ => return Err(Problem::not_found()),
-    };
+    let path = request.uri.path();
+    if !ROUTES.contains(&path) {
+        return Err(Problem::not_found());
+    }
     if !is_read(request) {
         return Err(Problem::method_not_allowed("GET, HEAD, OPTIONS"));
     }
-    if own.is_of_operator {
-        operator(app, request)?;
+    match path {
+        "/-/health/live" => return Ok(json(&json!({ "status": "live" }))),
+        "/-/health/ready" => return Ok(ready(app)),
+        "/-/openapi.json" => return Ok(with_type(Body::from(OPENAPI), "application/json")),
+        _ => {}
     }
-    Ok((own.answer)(app))
+    let may = operator(app, request)?;
+    match path {
+        "/-/info" => Ok(json(&about(app))),
+        "/-/metrics" => Ok(metrics(app)),
+        _ => topics(app, may, request).await,
+    }
 }
 
 fn operator(app: &App, request: &Parts) -> Result<MayAdminister, Problem> {
@@ -172,8 +171,7 @@ fn metrics(app: &App) -> Response {
 }
 
 /// Topics in the order of their names: `?after=NAME&limit=N` pages through them.
-async fn topics(app: &App, request: &Parts) -> Result<Response, Problem> {
-    let may = operator(app, request)?;
+async fn topics(app: &App, may: MayAdminister, request: &Parts) -> Result<Response, Problem> {
     let mut after = None;
     let mut limit = TOPICS_MAX;
     for pair in request.uri.query().unwrap_or_default().split('&') {

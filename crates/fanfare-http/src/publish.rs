@@ -17,7 +17,6 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::body::{Body, Request, RequestBody, Response, broken, collect, timed_out};
-use crate::clock;
 use crate::ingest::{self, Ingest, Media};
 use crate::negotiate;
 use crate::problem::Problem;
@@ -213,11 +212,7 @@ impl Post {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Receipt, Problem> {
         // A body may take longer to come than its credential lasts.
-        if let Some(lease) = &self.lease
-            && let Some(lapse) = self.app.auth().lapse(lease, clock::now())
-        {
-            return Err(Problem::lapsed(lapse));
-        }
+        self.app.may_go_on(self.lease.as_ref())?;
         let topic = self.topic.clone();
         let publication = Publication {
             topic,

@@ -36,12 +36,11 @@ pub(crate) async fn respond(
             detail,
         ));
     };
+    let asker = app.asker(headers, uri, false)?;
     if form == Form::Page {
-        let asker = app.asker(headers, uri, false)?;
         let (subscription, limit) = parse(app, &asker, uri, headers, page::START_DEFAULT)?;
         return Ok(page::respond(app, subscription, limit).await);
     }
-    let asker = app.asker(headers, uri, false)?;
     let (subscription, _) = parse(app, &asker, uri, headers, Start::Tail)?;
     open(app, subscription, form).await
 }
@@ -74,6 +73,7 @@ pub async fn open_sse(
     subscription: Subscription,
     on_close: Option<Box<dyn FnOnce() + Send>>,
 ) -> Result<Response, Problem> {
+    let lease = subscription.selection.lease().cloned();
     let subscribed = app.hub().subscribe(subscription, clock::now()).await?;
     let Subscribed::Open(cursor) = subscribed else {
         if let Some(hook) = on_close {
@@ -81,7 +81,7 @@ pub async fn open_sse(
         }
         return Ok(over());
     };
-    let mut body = EventBody::new(app.clone(), cursor, Form::Sse);
+    let mut body = EventBody::new(app.clone(), cursor, Form::Sse).ends_with(lease);
     if let Some(hook) = on_close {
         body = body.on_close(hook);
     }

@@ -152,3 +152,15 @@ pub const DROPS_REMEMBERED_MAX: usize = 4_096;
 /// How much earlier than the newest event a publisher may have looked at the clock. Longer than any
 /// wait for the log's lock, shorter than any step of a clock that is worth keeping.
 pub const CLOCK_DISORDER_MAX: Duration = Duration::from_secs(1);
+/// Bytes of a token. Those with a hundred patterns have 4 KiB, and proxies bound a header at 8.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
+/// Topics and patterns of a token, for each of publishing and subscribing: every request is held
+/// against all of them. As many as one subscription may have.
+pub const TOKEN_SELECTORS_MAX: usize = 256;
+/// How far ahead of the hub's the clock of a token's issuer may be. Machines that keep time differ
+/// by less; there is no such grace for the end of a token.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(60);
+/// Revocations that are remembered: 5 MB at the bound. Who has more to take back changes the key.
+pub const REVOCATIONS_MAX: usize = 10_000;
+/// Bytes of a token's id or of a subject that can be revoked. Both are names, not documents.
+pub const REVOKED_NAME_BYTES_MAX: usize = 512;

@@ -92,15 +92,7 @@ pub(crate) const HOUSE: &[Room] = &[
         budget: 550,
         ours: &["fanfare-hub"],
         foreign: Some(&["jsonwebtoken", "serde", "thiserror"]),
-        unmentionable: &[
-            "http",
-            "hyper",
-            "tokio",
-            "std::fs",
-            "std::net",
-            "std::time::SystemTime",
-            "std::time::Instant",
-        ],
+        unmentionable: WORLD,
     },
     Room {
         name: "fanfare-delivery",

@@ -174,6 +174,10 @@ fn what_would_let_in_too_many_is_refused_at_the_start() {
             &["token", "--key", &key, "--publish", "/a"],
             "is no topic or pattern",
         ),
+        (
+            &["token", "--key", &key, "--publish", "a", "--ttl", "0s"],
+            "a second at least",
+        ),
     ] {
         let exit = run("", args, "");
         assert_refused(&exit, why);

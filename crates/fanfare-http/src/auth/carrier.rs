@@ -11,13 +11,22 @@ pub const COOKIE_DEFAULT: &str = "fanfare_token";
 const PARAMETER: &str = "access_token";
 
 /// Where a token may stand, besides the header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carriers {
-    /// The cookie that carries it; [`COOKIE_DEFAULT`] unless it is named.
-    pub cookie: Option<String>,
+    /// The cookie that carries it.
+    pub cookie: String,
     /// Whether it may stand in the URL, as `access_token=`. Histories and logs of proxies keep it
     /// then (RFC 6750 2.3).
     pub takes_query: bool,
+}
+
+impl Default for Carriers {
+    fn default() -> Self {
+        Self {
+            cookie: COOKIE_DEFAULT.to_owned(),
+            takes_query: false,
+        }
+    }
 }
 
 /// How a token came.
@@ -57,8 +66,7 @@ pub(super) fn find<'a>(
         let carrier = Carrier::Query;
         return Ok(Some(Found { token, carrier }));
     }
-    let name = carriers.cookie.as_deref().unwrap_or(COOKIE_DEFAULT);
-    let token = cookie(headers, name)?;
+    let token = cookie(headers, &carriers.cookie)?;
     let carrier = Carrier::Cookie;
     Ok(token.map(|token| Found { token, carrier }))
 }
@@ -157,7 +165,7 @@ mod tests {
         );
         assert_eq!(look(&[], "/t?not_access_token=q", &carriers), Ok(None));
         let named = Carriers {
-            cookie: Some("other".to_owned()),
+            cookie: "other".to_owned(),
             ..Carriers::default()
         };
         assert_eq!(

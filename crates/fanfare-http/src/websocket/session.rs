@@ -1,6 +1,7 @@
 //! One open WebSocket of a subscription.
 
 use std::future::poll_fn;
+use std::pin::pin;
 
 use bytes::Bytes;
 use fanfare_auth::Lapse;
@@ -99,6 +100,7 @@ impl Session {
         }
         let mut heartbeat = tokio::time::interval(spread(limits.heartbeat));
         heartbeat.reset();
+        let mut lapse = pin!(self.lapse());
         loop {
             // Every arm is cancel-safe: a step or a frame that was not taken comes again.
             tokio::select! {
@@ -124,7 +126,7 @@ impl Session {
                     Some(Err(error)) => return Err(error),
                     None => return Ok(None),
                 },
-                lapse = self.lapse() => {
+                lapse = &mut lapse => {
                     let line = envelope::lapse_line(cursor.position(), lapse, clock::now());
                     socket.send(text(&line)).await?;
                     return Ok(Some((CloseCode::Policy, lapse.as_str())));
@@ -227,6 +229,7 @@ impl Session {
             ends_topic: false,
             idempotency: None,
         };
+        self.app.may_go_on(self.asker.lease())?;
         let _in_flight = self.app.let_in()?;
         let receipt = self.app.publish(publication).await?;
         let acknowledgement = Acknowledgement::new(&topic, &receipt);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-use fanfare_auth::{Auth, Key, KeyError, Rules, SigningKey, TOKEN_BYTES_MAX};
+use fanfare_auth::{Auth, Key, KeyError, Rules, SigningKey};
 use fanfare_http::clock;
 use fanfare_hub::Grant;
+use fanfare_hub::limits::TOKEN_BYTES_MAX;
 use fanfare_testkit::TestHub;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
@@ -243,10 +244,12 @@ async fn only_the_issuer_that_is_named_is_taken() {
 
 #[test]
 fn a_key_that_could_be_guessed_or_is_none_is_refused() {
-    assert!(matches!(
-        Key::new(None, "HS256", &[b'x'; 31]),
-        Err(KeyError::WeakSecret(31))
-    ));
+    for (algorithm, wanted) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
+        let given = wanted - 1;
+        let refused = Key::new(None, algorithm, &vec![b'x'; given]).err();
+        assert_eq!(refused, Some(KeyError::WeakSecret { given, wanted }));
+        assert!(Key::new(None, algorithm, &vec![b'x'; wanted]).is_ok());
+    }
     // A line end is no part of a secret.
     assert!(Key::new(None, "HS256", &[&[b'x'; 31][..], b"\n\n"].concat()).is_err());
     assert!(matches!(
@@ -266,6 +269,11 @@ fn a_key_that_could_be_guessed_or_is_none_is_refused() {
             "{algorithm}"
         );
     }
+    // Everybody knows it, and could sign with it.
+    let refused = Key::new(None, "HS256", public.as_bytes()).err();
+    assert_eq!(refused, Some(KeyError::PublicSecret));
+    let refused = Key::new(None, "ES384", public.as_bytes()).err();
+    assert_eq!(refused, Some(KeyError::WrongCurve));
     let key = Key::new(None, "HS256", SECRET).unwrap();
     assert!(!format!("{key:?}").contains("thirty"), "{key:?}");
 }
