@@ -32,7 +32,15 @@ pub(super) const PACKAGES: &[Package<'_>] = &[
         name: "qemu-system-x86",
         program: "qemu-system-x86_64",
     },
+    Package {
+        name: "faketime",
+        program: "faketime",
+    },
 ];
+
+/// Seconds on the wall for one of an emulated guest whose clock is slowed. Emulation makes kernel
+/// code some fifteen times slower; a guest that is kept by time needs most of that back.
+const SLOWNESS: f64 = 10.0;
 
 /// A guest that can be started as often as one likes.
 pub(super) struct Guest {
@@ -84,6 +92,25 @@ impl Guest {
         } else {
             "emulated, because KVM does not run on the hardware here"
         }
+    }
+
+    /// Seconds on the wall for one of the guest, when it runs by [`slow_qemu`](Self::slow_qemu).
+    pub(super) fn slowness(&self) -> f64 {
+        if self.is_accelerated { 1.0 } else { SLOWNESS }
+    }
+
+    /// QEMU whose clock runs as much slower as emulation makes everything else, so that the guest
+    /// sees a machine of about the usual speed.
+    pub(super) fn slow_qemu(&self, memory_mib: u64, environment: &str) -> Command {
+        let qemu = self.qemu(memory_mib, environment);
+        if self.is_accelerated {
+            return qemu;
+        }
+        let mut slow = words("faketime -f");
+        slow.arg(format!("+0 x{}", 1.0 / SLOWNESS));
+        slow.arg(qemu.get_program()).args(qemu.get_args());
+        slow.current_dir(&self.folder).stdin(Stdio::null());
+        slow
     }
 
     /// QEMU with two processors and no devices, which writes the console to a file of that name;

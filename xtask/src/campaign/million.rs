@@ -71,8 +71,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             about: ABOUT,
             command,
             found: format!(
-                "The guest has two processors, {}.\n\n{}\n\nThe console of the guest:\n\n```text\n{}\n```",
+                "The guest has two processors, {}. One second of its clock is {} on the wall.\n\n{}\n\nThe console of the guest:\n\n```text\n{}\n```",
                 guest.processor(),
+                guest.slowness(),
                 found.table(),
                 text.trim()
             ),
@@ -96,7 +97,7 @@ fn hold(guest: &Guest, options: &Options) -> Result<String> {
     let environment = format!("SUBSCRIBERS={subscribers} HUB=\"{hub}\" LOAD=\"{load}\"");
     let memory_mib = REST_MIB + subscribers * SUBSCRIBER_KIB / 1_024;
     let console = guest.console()?;
-    let mut qemu = guest.qemu(memory_mib, &environment);
+    let mut qemu = guest.slow_qemu(memory_mib, &environment);
     let mut qemu = qemu.spawn().context("cannot start QEMU")?;
     let mut seen = 0;
     loop {
