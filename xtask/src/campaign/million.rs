@@ -36,7 +36,7 @@ const FOLDER: &str = "target/million";
 /// The first program of the guest.
 const INIT: &str = "deploy/guest/million";
 /// What a subscriber takes in the guest, both ends of its connection together, and some to spare.
-const SUBSCRIBER_KIB: u64 = 13;
+const SUBSCRIBER_KIB: u64 = 15;
 /// What everything else takes.
 const REST_MIB: u64 = 2_048;
 /// How often the console is looked at.
