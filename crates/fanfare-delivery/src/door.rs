@@ -2,7 +2,7 @@
 //! that are not for the driver.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,11 +17,11 @@ pub trait Door: Send + Sync + 'static {
     /// What is remembered of a subscription until its stream opens.
     type Asked: Send + 'static;
 
-    /// Lets a new connection in, or not.
-    fn let_in(&self) -> Option<Self::Place>;
+    /// Lets a new connection from there in, or not.
+    fn let_in(&self, peer: IpAddr) -> Option<Self::Place>;
 
     /// Looks at the bytes that came on a connection and were not taken yet.
-    fn knock(&self, unread: &[u8]) -> Knock<Self>;
+    fn knock(&self, place: &Self::Place, unread: &[u8]) -> Knock<Self>;
 
     /// Words the answer to a publish.
     fn stored(

@@ -117,8 +117,8 @@ impl<D: Door> Shards<D> {
     fn take_early(&self, listener: &OwnedFd, peer_silence: Duration, door: &D) {
         // Whoever comes from here on is set up.
         for _ in 0..=BACKLOG {
-            let socket = match socket::accept(listener) {
-                Ok(socket) => socket,
+            let (socket, from) = match socket::accept(listener) {
+                Ok(accepted) => accepted,
                 Err(error) if socket::is_of_one_connection(&error) => continue,
                 // Nobody is left, or the shards will find out and say what is wrong.
                 Err(_) => break,
@@ -127,7 +127,7 @@ impl<D: Door> Shards<D> {
                 continue;
             }
             let peer = self.peers.all.get(self.peers.next(0));
-            if let (Some(place), Some(peer)) = (door.let_in(), peer) {
+            if let (Some(place), Some(peer)) = (door.let_in(from), peer) {
                 peer.inbox.post(Mail::Connection(socket, place));
             }
         }

@@ -1,14 +1,14 @@
 //! System calls on sockets that do not block.
 
 use std::io::{self, IoSlice};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, accept_with, recv, send, sendmsg,
+    RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, recv, send, sendmsg,
     sockopt,
 };
 use socket2::SockRef;
@@ -59,11 +59,14 @@ pub(crate) fn listen(listener: &impl AsFd, backlog: i32) -> io::Result<()> {
     Ok(rustix::net::listen(listener, backlog)?)
 }
 
-/// Accepts a connection that does not block.
-pub(crate) fn accept(listener: &OwnedFd) -> io::Result<TcpStream> {
+/// Accepts a connection that does not block, and says from where it is.
+pub(crate) fn accept(listener: &OwnedFd) -> io::Result<(TcpStream, IpAddr)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::io::retry_on_intr(|| accept_with(listener, flags))?;
-    Ok(TcpStream::from(socket))
+    let (socket, peer) = rustix::io::retry_on_intr(|| acceptfrom_with(listener, flags))?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+    // Listeners are TCP, whose connections are all from an address.
+    let peer = peer.ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((TcpStream::from(socket), peer.ip()))
 }
 
 /// Whether the trouble is that of the one connection that was to be accepted (accept(2)).

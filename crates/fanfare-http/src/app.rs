@@ -1,20 +1,22 @@
 //! What all requests share: the hub, the settings, and the word that it is time to stop.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use fanfare_auth::Auth;
 use fanfare_hub::{Event, Hub, Lease, Publication, PublishError, Receipt};
 use http::header::{HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Uri};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::address::Proxies;
 use crate::auth::{Asker, Asking, Carriers};
 use crate::body::{Request, Response};
 use crate::clock;
@@ -23,7 +25,9 @@ use crate::envelope::Envelopes;
 use crate::metrics::{Metrics, OpenStream};
 use crate::negotiate::Form;
 use crate::problem::Problem;
+use crate::quota::{Quotas, Slot, Slots};
 use crate::routes;
+use crate::server::Seat;
 
 /// A response that is on its way.
 pub type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -53,32 +57,61 @@ pub struct Settings {
     pub auth: Auth,
     /// Where requests carry what says who sends them.
     pub carriers: Carriers,
+    /// Whose word about the addresses of clients counts.
+    pub proxies: Proxies,
     /// Where `GET /` leads a person.
     pub home: Option<String>,
     /// Routes of the embedder, by the prefix of their path.
     pub mounts: Vec<(String, Arc<dyn Route>)>,
 }
 
+/// Settings that can change while requests are answered: each request is answered by those that
+/// it finds.
+pub type SharedSettings = Arc<ArcSwap<Settings>>;
+
 /// What all requests share. A cheap handle.
 #[derive(Clone)]
 pub struct App {
     shared: Arc<Shared>,
-    settings: Arc<Settings>,
+    settings: SharedSettings,
+    /// Who may do what, which changes in place.
+    auth: Auth,
     /// What the connection below holds while it is open, which a WebSocket goes on to hold.
-    _place: Option<Arc<Place>>,
+    place: Option<Arc<Place>>,
 }
 
 /// One connection among those there may be, and one more in the count.
 pub(crate) struct Place {
-    pub(crate) _permit: OwnedSemaphorePermit,
+    pub(crate) _seat: Seat,
     pub(crate) _open: OpenStream,
     /// The event stream that the connection has become.
     pub(crate) stream: Option<OpenStream>,
+    /// Who is there; apart, because most connections of a crowd are idle and of no note.
+    pub(crate) origin: Option<Box<Origin>>,
+}
+
+/// From where a connection is, and what is counted of it.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    /// Nobody knows of the machine's own, unless it is a proxy.
+    pub(crate) peer: Option<IpAddr>,
+    /// One among the connections that its address may have.
+    pub(crate) _slot: Option<Slot>,
+    /// One among the event streams that its client may have.
+    pub(crate) _slots: Option<Box<Slots>>,
 }
 
 impl Place {
+    /// From where the connection is.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.origin.as_ref().and_then(|origin| origin.peer)
+    }
+
     /// Counts the connection as an event stream, too.
-    pub(crate) fn count_stream(&mut self, app: &App, form: Form) {
+    pub(crate) fn count_stream(&mut self, app: &App, form: Form, slots: Option<Box<Slots>>) {
+        if slots.is_some() {
+            self.origin.get_or_insert_default()._slots = slots;
+        }
         self.stream = Some(app.metrics().open_stream(form.media_type()));
     }
 }
@@ -98,6 +131,7 @@ struct Shared {
     /// Events as JSON, for all who want them so.
     envelopes: Envelopes,
     metrics: Metrics,
+    quotas: Quotas,
     started: Instant,
     /// Cancelled when nothing more is taken in: no publish, and no request on an idle connection.
     stop: CancellationToken,
@@ -125,6 +159,7 @@ impl App {
             shared: Arc::new(Shared {
                 envelopes: Envelopes::new(hub.limits().envelope_bytes_max),
                 metrics: Metrics::new(&hub),
+                quotas: Quotas::default(),
                 hub,
                 started: Instant::now(),
                 stop: CancellationToken::new(),
@@ -134,26 +169,28 @@ impl App {
                 abort: CancellationToken::new(),
                 drivers: Mutex::default(),
             }),
-            settings: Arc::new(settings),
-            _place: None,
+            auth: settings.auth.clone(),
+            settings: Arc::new(ArcSwap::from_pointee(settings)),
+            place: None,
         }
     }
 
     /// The same application on one connection.
     pub(crate) fn at(&self, place: Place) -> Self {
         Self {
-            _place: Some(Arc::new(place)),
+            place: Some(Arc::new(place)),
             ..self.clone()
         }
     }
 
     /// The same application as another listener or embedder shall see it.
     #[must_use]
-    pub fn with_settings(&self, settings: Settings) -> Self {
+    pub fn with_settings(&self, settings: SharedSettings) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-            settings: Arc::new(settings),
-            _place: None,
+            auth: settings.load().auth.clone(),
+            settings,
+            place: None,
         }
     }
 
@@ -163,10 +200,10 @@ impl App {
         &self.shared.hub
     }
 
-    /// What was chosen.
+    /// What is chosen now.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn settings(&self) -> Guard<Arc<Settings>> {
+        self.settings.load()
     }
 
     /// The line of an event in JSON.
@@ -177,7 +214,7 @@ impl App {
 
     /// Who may do what.
     pub(crate) fn auth(&self) -> &Auth {
-        &self.settings.auth
+        &self.auth
     }
 
     /// Finds out who sends a request, and what they may do.
@@ -187,20 +224,45 @@ impl App {
         uri: &Uri,
         writes: bool,
     ) -> Result<Asker, Problem> {
+        let peer = self.place.as_ref().and_then(|place| place.peer());
+        self.asker_at(peer, headers, uri, writes)
+    }
+
+    /// The same for a request that came from there.
+    pub(crate) fn asker_at(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+        uri: &Uri,
+        writes: bool,
+    ) -> Result<Asker, Problem> {
         let asking = Asking {
             headers,
             uri,
-            carriers: &self.settings.carriers,
-            cors: &self.settings.cors,
+            peer,
+            auth: self.auth(),
+            settings: &self.settings(),
+            quotas: self.quotas(),
             writes,
         };
-        asking.asker(self.auth())
+        asking.asker()
     }
 
     /// Whether what somebody began may go on: its credential may have ended meanwhile.
     pub(crate) fn may_go_on(&self, lease: Option<&Lease>) -> Result<(), Problem> {
         let lapse = lease.and_then(|lease| self.auth().lapse(lease, clock::now()));
         lapse.map_or(Ok(()), |lapse| Err(Problem::lapsed(lapse)))
+    }
+
+    /// Counts one more event stream of whoever asks for it; nothing where nobody is charged.
+    pub(crate) fn open_stream(&self, asker: &Asker) -> Result<Option<Box<Slots>>, Problem> {
+        self.quotas()
+            .open_stream(asker.payer(), &self.hub().limits())
+    }
+
+    /// How much each may take.
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.shared.quotas
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

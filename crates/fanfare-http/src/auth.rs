@@ -6,6 +6,7 @@
 
 mod carrier;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use fanfare_auth::Auth;
@@ -17,34 +18,41 @@ use http::{HeaderMap, StatusCode, Uri};
 pub use self::carrier::{COOKIE_DEFAULT, Carriers};
 
 use self::carrier::{Carrier, Found};
+use crate::app::Settings;
 use crate::clock;
-use crate::cors::Cors;
 use crate::problem::Problem;
+use crate::quota::{Payer, Quotas};
 
 /// What of a request says who sends it.
 #[derive(Clone, Copy)]
 pub(crate) struct Asking<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) uri: &'a Uri,
-    /// Where a credential may stand.
-    pub(crate) carriers: &'a Carriers,
-    /// Which pages may write.
-    pub(crate) cors: &'a Cors,
+    /// From where it came, if that is known.
+    pub(crate) peer: Option<IpAddr>,
+    /// Who may.
+    pub(crate) auth: &'a Auth,
+    /// Where it is said, and which pages may write.
+    pub(crate) settings: &'a Settings,
+    /// Who is charged.
+    pub(crate) quotas: &'a Quotas,
     /// Whether the request changes something, or opens a socket that can.
     pub(crate) writes: bool,
 }
 
 impl Asking<'_> {
     /// Finds out who sends the request, and what they may do.
-    pub(crate) fn asker(self, auth: &Auth) -> Result<Asker, Problem> {
+    pub(crate) fn asker(self) -> Result<Asker, Problem> {
+        let auth = self.auth;
         let found = match auth.has_keys() {
-            true => carrier::find(self.carriers, self.headers, self.uri)?,
+            true => carrier::find(&self.settings.carriers, self.headers, self.uri)?,
             false => None,
         };
         let Some(Found { token, carrier }) = found else {
             return Ok(Asker {
                 grant: auth.everybody(),
                 is_known: false,
+                payer: self.payer(None),
             });
         };
         // The browser adds a cookie to whatever any page sends.
@@ -57,9 +65,15 @@ impl Asking<'_> {
             .read(token, clock::now())
             .map_err(Problem::bad_credential)?;
         Ok(Asker {
+            payer: self.payer(grant.lease.as_ref()),
             grant: Arc::new(grant),
             is_known: true,
         })
+    }
+
+    fn payer(&self, lease: Option<&Lease>) -> Payer {
+        let proxies = &self.settings.proxies;
+        self.quotas.payer(self.peer, self.headers, proxies, lease)
     }
 
     /// Whether a page sent it that may write; unlike elsewhere, silence is no proof.
@@ -68,7 +82,7 @@ impl Asking<'_> {
         let site = self.headers.get("sec-fetch-site");
         // Fetch Metadata 2.4: scripts cannot set it.
         let is_same = site.is_some_and(|site| site == "same-origin");
-        (has_origin && self.cors.trusts_cookies(self.headers)) || (!has_origin && is_same)
+        (has_origin && self.settings.cors.trusts_cookies(self.headers)) || (!has_origin && is_same)
     }
 }
 
@@ -78,6 +92,7 @@ pub(crate) struct Asker {
     grant: Arc<Grant>,
     /// Whether it came with a credential.
     is_known: bool,
+    payer: Payer,
 }
 
 impl Asker {
@@ -97,6 +112,11 @@ impl Asker {
         self.grant
             .may_administer()
             .map_err(|denied| self.refused(&denied))
+    }
+
+    /// Who is charged with what the request takes.
+    pub(crate) fn payer(&self) -> &Payer {
+        &self.payer
     }
 
     /// What the rights hang on.

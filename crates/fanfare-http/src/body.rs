@@ -113,23 +113,29 @@ impl HttpBody for Body {
 ///
 /// # Errors
 /// When it is larger, slower, or breaks off.
-pub async fn collect(
+pub async fn collect(body: RequestBody, max: usize, deadline: Duration) -> Result<Bytes, Problem> {
+    collect_while(body, max, deadline, |_bytes| true).await
+}
+
+/// The same, as long as there is room for what came.
+pub(crate) async fn collect_while(
     mut body: RequestBody,
     max: usize,
     deadline: Duration,
+    has_room: impl FnMut(usize) -> bool,
 ) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > max as u64 {
         dismiss(body).await;
         return Err(Problem::body_too_large(max));
     }
-    match tokio::time::timeout(deadline, read(&mut body, max)).await {
+    match tokio::time::timeout(deadline, read(&mut body, max, has_room)).await {
         Err(_elapsed) => Err(timed_out(deadline)),
-        Ok(Ok(Some(whole))) => Ok(whole),
-        Ok(Ok(None)) => {
+        Ok(Ok(whole)) => Ok(whole),
+        Ok(Err(Unread::Broken(problem))) => Err(problem),
+        Ok(Err(Unread::Refused(problem))) => {
             dismiss(body).await;
-            Err(Problem::body_too_large(max))
+            Err(problem)
         }
-        Ok(Err(problem)) => Err(problem),
     }
 }
 
@@ -150,22 +156,38 @@ async fn dismiss(mut body: RequestBody) {
     drop(tokio::time::timeout(REFUSED_BODY_WAIT, rest).await);
 }
 
-/// Reads the whole body; `None` when it is larger than `max`.
-async fn read(body: &mut RequestBody, max: usize) -> Result<Option<Bytes>, Problem> {
+/// Why a body is not read to its end.
+enum Unread {
+    /// Nothing more comes.
+    Broken(Problem),
+    /// It is not wanted any more.
+    Refused(Problem),
+}
+
+/// Reads the whole body.
+async fn read(
+    body: &mut RequestBody,
+    max: usize,
+    mut has_room: impl FnMut(usize) -> bool,
+) -> Result<Bytes, Unread> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken(&*error))?;
+        let frame = frame.map_err(|error| Unread::Broken(broken(&*error)))?;
         // Trailers are nothing to us.
         let piece = frame.into_data().unwrap_or_default();
-        if whole.len() + piece.len() > max {
-            return Ok(None);
+        let bytes = whole.len() + piece.len();
+        if bytes > max {
+            return Err(Unread::Refused(Problem::body_too_large(max)));
+        }
+        if !has_room(bytes) {
+            return Err(Unread::Refused(Problem::busy()));
         }
         if whole.is_empty() && body.is_end_stream() {
-            return Ok(Some(piece));
+            return Ok(piece);
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(Some(whole.freeze()))
+    Ok(whole.freeze())
 }
 
 pub(crate) fn timed_out(span: Duration) -> Problem {

@@ -19,13 +19,19 @@ pub enum Cors {
     Origins(Vec<String>),
 }
 
+macro_rules! response_headers {
+    () => {
+        "fanfare-count, fanfare-heartbeat, fanfare-newest, fanfare-oldest, idempotency-replayed, link, retry-after"
+    };
+}
+
 /// Methods that topics answer.
 pub(crate) const METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 /// What scripts may send besides the safelisted headers.
 const REQUEST_HEADERS: &str =
     "authorization, cache-control, content-type, idempotency-key, last-event-id";
 /// What scripts may read besides the safelisted headers.
-const RESPONSE_HEADERS: &str = "fanfare-count, fanfare-heartbeat, fanfare-newest, fanfare-oldest, idempotency-replayed, link, retry-after";
+const RESPONSE_HEADERS: &str = response_headers!();
 /// Browsers cap it at two hours or a day; either spares a preflight for each publish.
 const PREFLIGHT_SECONDS: &str = "7200";
 
@@ -75,6 +81,20 @@ impl Cors {
         }
         let exposed = HeaderValue::from_static(RESPONSE_HEADERS);
         response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+
+    /// The same for a response to a request that no page made, as lines of a head.
+    pub(crate) fn plain_lines(&self) -> &'static [u8] {
+        match self {
+            Self::SameOrigin => b"",
+            Self::AnyOrigin => concat!(
+                "access-control-allow-origin: *\r\naccess-control-expose-headers: ",
+                response_headers!(),
+                "\r\n"
+            )
+            .as_bytes(),
+            Self::Origins(_) => b"vary: Origin\r\n",
+        }
     }
 
     /// Adds what a preflight asks for.

@@ -10,9 +10,11 @@
 //! - [`stream`] and `envelope`: a cursor as a response body, in both its forms;
 //! - `page` and [`websocket`]: the other two forms;
 //! - `auth`: who asks, and what they may do;
+//! - `address` and `quota`: where they are, and how much each may take;
 //! - `own` and `metrics`: health, what the hub tells of itself;
 //! - [`cors`], [`problem`], [`body`], [`clock`]: what they all use.
 
+mod address;
 pub mod app;
 mod auth;
 pub mod body;
@@ -27,12 +29,14 @@ mod page;
 pub mod problem;
 mod publish;
 mod query;
+mod quota;
 mod routes;
 pub mod server;
 pub mod stream;
 mod subscribe;
 pub mod websocket;
 
+pub use address::{Proxies, ProxyError};
 pub use app::{App, Route, Settings};
 pub use auth::{COOKIE_DEFAULT, Carriers};
 pub use body::{Body, BoxError, Request, RequestBody, Response, collect};

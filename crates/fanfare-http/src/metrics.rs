@@ -20,6 +20,12 @@ pub(crate) struct Metrics {
     gaps: Family<ReasonLabel, Counter>,
     streams: Family<FormLabel, Gauge>,
     connections: Gauge,
+    turned_away: Family<LimitLabel, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -74,6 +80,7 @@ impl Metrics {
             gaps: Family::default(),
             streams: Family::default(),
             connections: Gauge::default(),
+            turned_away: Family::default(),
             registry,
         };
         metrics.register();
@@ -113,6 +120,11 @@ impl Metrics {
             self.streams.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "turned_away_connections",
+            "Connections closed unread, by the limit that was met",
+            self.turned_away.clone(),
+        );
     }
 
     pub(crate) fn published(&self, events: u64) {
@@ -121,6 +133,10 @@ impl Metrics {
 
     pub(crate) fn refused(&self, code: &'static str) {
         self.refused.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    pub(crate) fn turned_away(&self, limit: &'static str) {
+        self.turned_away.get_or_create(&LimitLabel { limit }).inc();
     }
 
     pub(crate) fn delivered(&self, events: u64, bytes: u64) {

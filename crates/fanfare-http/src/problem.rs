@@ -3,6 +3,8 @@
 //! Every problem has a stable `code` that programs may rely on, and a sentence for people that says
 //! what to change. The sentence is never made of a secret.
 
+use std::time::Duration;
+
 use fanfare_auth::Lapse;
 use fanfare_hub::{
     AppendError, EventTypeError, PublishError, SelectionError, SelectorError, SubscribeError,
@@ -50,10 +52,13 @@ pub const CODES: &[(u16, &str)] = &[
     (413, "body_too_large"),
     (415, "unsupported_encoding"),
     (429, "too_many_subscribers"),
+    (429, "too_many_streams"),
+    (429, "too_many_events"),
     (500, "partly_stored"),
     (500, "outcome_unknown"),
     (503, "not_stored"),
     (503, "draining"),
+    (503, "busy"),
 ];
 
 impl Problem {
@@ -134,6 +139,28 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", detail).retry_after(1)
     }
 
+    /// A client has as many streams as it may have.
+    pub(crate) fn too_many_streams(max: usize, of: &str) -> Self {
+        let detail = format!(
+            "this {of} has {max} event streams open, as many as it may: close one, or follow several topics on one stream with `topic=`"
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail).retry_after(5)
+    }
+
+    /// A publisher is faster than it may be.
+    pub(crate) fn too_many_events(wait: Duration) -> Self {
+        let detail = "this client publishes more events in a second than it may: wait for as long as `Retry-After` says";
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_events", detail)
+            .retry_after(seconds.saturating_add(1))
+    }
+
+    /// Nothing more can be taken in just now.
+    pub(crate) fn busy() -> Self {
+        let detail = "the hub holds as many bodies as it may: try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
+    }
+
     fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some(Box::new((name, value)));
         self
@@ -141,7 +168,7 @@ impl Problem {
 
     fn retry_after(self, seconds: u32) -> Self {
         // Spread, so that those who were refused together do not come back together.
-        let seconds = seconds + fastrand::u32(0..=seconds.max(1));
+        let seconds = seconds.saturating_add(fastrand::u32(0..=seconds.max(1)));
         self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 

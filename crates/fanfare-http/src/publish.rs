@@ -1,5 +1,7 @@
 //! POST: from a body to events in the log, whole or as it comes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use fanfare_hub::{
     IdempotencyKey, Lease, MayPublish, NewEvent, Publication, PublishError, Receipt, TopicName,
@@ -16,11 +18,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::body::{Body, Request, RequestBody, Response, broken, collect, timed_out};
+use crate::body::{Body, Request, RequestBody, Response, broken, collect_while, timed_out};
 use crate::ingest::{self, Ingest, Media};
 use crate::negotiate;
 use crate::problem::Problem;
 use crate::query::PublishQuery;
+use crate::quota::Payer;
 use crate::subscribe::topic_path;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -35,6 +38,8 @@ struct Post {
     topic: MayPublish,
     /// What the right to it hangs on.
     lease: Option<Lease>,
+    /// Who is charged with it.
+    payer: Payer,
     query: PublishQuery,
     media: Media,
     key: Option<String>,
@@ -86,6 +91,7 @@ impl Post {
             app: app.clone(),
             topic: asker.may_publish(topic)?,
             lease: asker.lease().cloned(),
+            payer: *asker.payer(),
             query: PublishQuery::parse(parts.uri.query().unwrap_or_default())?,
             media: Media::of(negotiate::content_type(headers)),
             is_waiting: headers.contains_key(EXPECT),
@@ -95,7 +101,7 @@ impl Post {
 
     /// Stores a body whole or not at all.
     async fn whole(&self, uri: &Uri, body: RequestBody) -> Result<Receipt, Problem> {
-        let limits = self.app.hub().limits();
+        let limits = Arc::clone(&self.app.hub().limits());
         let max = match self.media {
             Media::Verbatim => limits.event_bytes_max,
             Media::EventStream | Media::Ndjson => limits.body_bytes_max,
@@ -104,12 +110,14 @@ impl Post {
         if self.is_waiting && body.size_hint().lower() > max as u64 {
             return Err(Problem::body_too_large(max));
         }
-        let bytes = collect(body, max, limits.body_deadline).await?;
+        let mut held = self.app.quotas().hold_body();
+        let has_room = |bytes| held.set(bytes, limits.bodies_bytes_max);
+        let bytes = collect_while(body, max, limits.body_deadline, has_room).await?;
         let query = uri.query().unwrap_or_default();
         let idempotency = self.idempotency(0, [query.as_bytes(), &bytes]);
         let mut events = Vec::new();
         if self.media != Media::Verbatim {
-            let mut ingest = Ingest::new(self.media, self.query.clone(), limits);
+            let mut ingest = Ingest::new(self.media, self.query.clone(), &limits);
             // Two bytes can be an event, and an event costs fifty times that: what will be refused
             // must not be taken apart to its end.
             for piece in bytes.chunks(INGEST_PIECE_BYTES) {
@@ -122,15 +130,20 @@ impl Post {
         } else if !(bytes.is_empty() && self.query.ends_topic) {
             events.push(ingest::verbatim(bytes.into(), &self.query)?);
         }
+        let quotas = self.app.quotas();
+        let taken = quotas.take_events(&self.payer, events.len(), &limits);
+        taken.map_err(Problem::too_many_events)?;
         self.publish(events, self.query.ends_topic, idempotency)
             .await
     }
 
     /// Stores the events of a body as they come. What was stored stays stored when the body breaks.
     async fn stream(&self, mut body: RequestBody) -> Result<Receipt, Problem> {
-        let limits = self.app.hub().limits();
-        let mut ingest = Ingest::new(self.media, self.query.clone(), limits);
+        let limits = Arc::clone(&self.app.hub().limits());
+        let mut ingest = Ingest::new(self.media, self.query.clone(), &limits);
         let mut stored = Stored::default();
+        // Since the last event was whole: what is kept of the next one is a part of that.
+        let (mut held, mut open_bytes) = (self.app.quotas().hold_body(), 0);
         loop {
             let mut events = Vec::new();
             let piece = self
@@ -140,6 +153,12 @@ impl Post {
             let fed = match &piece {
                 Some(piece) => ingest.feed(piece, &mut events),
                 None => ingest.finish(&mut events),
+            };
+            let piece_bytes = piece.as_ref().map_or(0, Bytes::len);
+            open_bytes = piece_bytes + if events.is_empty() { open_bytes } else { 0 };
+            let fed = match held.set(open_bytes, limits.bodies_bytes_max) {
+                true => fed,
+                false => fed.and(Err(Problem::busy())),
             };
             // What came before the trouble counts, like everything that came in earlier pieces.
             self.store(events, &mut stored)
@@ -180,6 +199,7 @@ impl Post {
         if events.is_empty() {
             return Ok(());
         }
+        self.slow_down(events.len()).await?;
         if self.key.is_none() {
             // One piece of a body may have more events than a batch.
             let batch_max = self.app.hub().limits().batch_events_max.max(1);
@@ -201,6 +221,18 @@ impl Post {
             let key =
                 self.idempotency(stored.count, [event_type.as_bytes(), event.data.as_bytes()]);
             stored.add(self.publish(vec![event], false, key).await?);
+        }
+        Ok(())
+    }
+
+    /// Has a body that comes faster than its publisher may publish wait, and so its sender.
+    async fn slow_down(&self, events: usize) -> Result<(), Problem> {
+        let quotas = self.app.quotas();
+        let limits = Arc::clone(&self.app.hub().limits());
+        while let Err(wait) = quotas.take_events(&self.payer, events, &limits) {
+            let stop = self.app.stop_token();
+            let waited = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+            waited.ok_or_else(Problem::draining)?;
         }
         Ok(())
     }

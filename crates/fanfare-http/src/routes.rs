@@ -121,7 +121,8 @@ fn front_door(app: &App, request: &Request) -> Result<Response, Problem> {
             fanfare_hub::TopicError::Empty.to_string(),
         ));
     }
-    let home = app.settings().home.as_deref();
+    let settings = app.settings();
+    let home = settings.home.as_deref();
     let home = home.and_then(|home| HeaderValue::from_str(home).ok());
     match home {
         Some(home) if negotiate::wants_html(request.headers()) => {
@@ -138,7 +139,7 @@ fn front_door(app: &App, request: &Request) -> Result<Response, Problem> {
 async fn head(app: &App, request: &Parts) -> Result<Response, Problem> {
     let topic = TopicName::from_path(topic_path(&request.uri))?;
     let asker = app.asker(&request.headers, &request.uri, false)?;
-    let topic = Selection::new([Selector::Topic(topic)], app.hub().limits())?;
+    let topic = Selection::new([Selector::Topic(topic)], &app.hub().limits())?;
     let status = app.hub().topic(&asker.may_subscribe(topic)?).await;
     let log = app.hub().log();
     let mut headers = HeaderMap::new();

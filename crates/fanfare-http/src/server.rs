@@ -18,15 +18,16 @@ mod wording;
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fanfare_hub::Hub;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use crate::app::{App, Place, Settings};
+use crate::app::{App, Origin, Place, Settings};
 
 /// How long to wait before accepting again when the process is out of descriptors. Connections
 /// close all the time; trying at once would only spin.
@@ -39,8 +40,8 @@ const WARNING_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Server {
     app: App,
-    /// One permit for each connection, over all listeners.
-    connections: Arc<Semaphore>,
+    /// One for each connection, over all listeners.
+    connections: Seats,
     #[cfg(target_os = "linux")]
     shards: on_shards::Lazy,
 }
@@ -55,14 +56,9 @@ impl Server {
     /// A server of what is embedded elsewhere too.
     #[must_use]
     pub fn with_app(app: App) -> Self {
-        let connections_max = app
-            .hub()
-            .limits()
-            .connections_max
-            .min(Semaphore::MAX_PERMITS);
         Self {
             app,
-            connections: Arc::new(Semaphore::new(connections_max)),
+            connections: Seats::default(),
             #[cfg(target_os = "linux")]
             shards: on_shards::Lazy::default(),
         }
@@ -106,7 +102,7 @@ impl Server {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, _)) => self.serve(socket, tls.clone()),
+                Ok((socket, peer)) => self.serve(socket, peer.ip(), tls.clone()),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     let is_due = warned.is_none_or(|at: Instant| at.elapsed() >= WARNING_PAUSE);
@@ -126,8 +122,8 @@ impl Server {
         self.app.drain().await;
     }
 
-    fn serve(&self, socket: TcpStream, tls: Option<TlsAcceptor>) {
-        let Some(place) = place(&self.app, &self.connections) else {
+    fn serve(&self, socket: TcpStream, peer: IpAddr, tls: Option<TlsAcceptor>) {
+        let Some(place) = place(&self.app, &self.connections, peer) else {
             return;
         };
         let app = self.app.at(place);
@@ -136,17 +132,56 @@ impl Server {
     }
 }
 
+/// The connections of a server. A cheap handle.
+#[derive(Clone, Debug, Default)]
+struct Seats(Arc<AtomicUsize>);
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Seat(Seats);
+
+impl Seats {
+    /// Takes one more, unless there are as many as may be.
+    fn take(&self, max: usize) -> Option<Seat> {
+        // Made first, so that one too many is given back when it is dropped.
+        let before = self.0.fetch_add(1, Ordering::AcqRel);
+        let seat = Seat(self.clone());
+        (before < max).then_some(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// A place for one more connection.
-fn place(app: &App, connections: &Arc<Semaphore>) -> Option<Place> {
+fn place(app: &App, connections: &Seats, peer: IpAddr) -> Option<Place> {
+    let (settings, limits) = (app.settings(), app.hub().limits());
     // One more would take the descriptors that publishing and the log need.
-    let Ok(permit) = Arc::clone(connections).try_acquire_owned() else {
+    let Some(seat) = connections.take(limits.connections_max) else {
         tracing::debug!("as many connections as may be, closing a new one");
+        app.metrics().turned_away("connections_max");
         return None;
     };
+    let proxies = &settings.proxies;
+    let Ok(slot) = app.quotas().connect(peer, proxies, &limits) else {
+        tracing::debug!(%peer, "as many connections of this address as may be, closing a new one");
+        app.metrics().turned_away("address_connections_max");
+        return None;
+    };
+    let is_of_note = slot.is_some() || proxies.trusts(peer);
+    let origin = is_of_note.then(|| Origin {
+        peer: Some(peer),
+        _slot: slot,
+        ..Origin::default()
+    });
     Some(Place {
-        _permit: permit,
+        _seat: seat,
         _open: app.metrics().open_connection(),
         stream: None,
+        origin: origin.map(Box::new),
     })
 }
 

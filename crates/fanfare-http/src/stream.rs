@@ -19,6 +19,7 @@ use crate::clock;
 use crate::envelope::{self, GAP_TYPE, LAPSE_TYPE};
 use crate::metrics::OpenStream;
 use crate::negotiate::Form;
+use crate::quota::Slots;
 
 /// How often a lease is looked at. The promise is that a stream ends within 5 s of a revocation.
 const LEASE_LOOK_MAX: Duration = Duration::from_secs(4);
@@ -40,6 +41,8 @@ pub struct EventBody {
     age: Option<Pin<Box<Sleep>>>,
     /// Counts the stream as open.
     _open: OpenStream,
+    /// Counts it among those of its client.
+    slots: Option<Box<Slots>>,
     /// Runs when the subscriber is gone.
     on_close: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -68,6 +71,7 @@ impl EventBody {
             heartbeat: Box::pin(heartbeat),
             drain: Box::pin(app.drain_token().clone().cancelled_owned()),
             _open: app.metrics().open_stream(form.media_type()),
+            slots: None,
             on_close: None,
             age: None,
             lease: None,
@@ -89,6 +93,13 @@ impl EventBody {
             let look = tokio::time::sleep(until_look(&lease));
             (lease, Box::pin(look))
         });
+        self
+    }
+
+    /// Counts the stream among those of its client for as long as it lives.
+    #[must_use]
+    pub(crate) fn holds(mut self, slots: Option<Box<Slots>>) -> Self {
+        self.slots = slots;
         self
     }
 
@@ -183,7 +194,7 @@ impl EventBody {
         let gap = self.cursor.opening_gap();
         let position = self.cursor.position();
         match self.form {
-            Form::Sse => sse_opening(self.app.hub().limits(), &self.cursor),
+            Form::Sse => sse_opening(&self.app.hub().limits(), &self.cursor),
             // The gap is the opening then.
             _ if gap.is_some() => Bytes::from_static(b"\n"),
             _ => envelope::open_line(position, clock::now()),
@@ -215,7 +226,7 @@ impl EventBody {
 
     /// The last block, if the form has one.
     fn farewell(&self) -> Option<Bytes> {
-        (self.form == Form::Sse).then(|| sse_farewell(self.app.hub().limits()))
+        (self.form == Form::Sse).then(|| sse_farewell(&self.app.hub().limits()))
     }
 
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {

@@ -14,6 +14,7 @@ use crate::negotiate::Form;
 use crate::page;
 use crate::problem::Problem;
 use crate::query::SubscribeQuery;
+use crate::quota::Slots;
 use crate::stream::EventBody;
 
 /// Nothing on the way may keep, change or hold back a stream.
@@ -42,7 +43,8 @@ pub(crate) async fn respond(
         return Ok(page::respond(app, subscription, limit).await);
     }
     let (subscription, _) = parse(app, &asker, uri, headers, Start::Tail)?;
-    open(app, subscription, form).await
+    let slots = app.open_stream(&asker)?;
+    open(app, subscription, form, slots).await
 }
 
 /// Opens an event stream, or answers 204 when there is nothing to wait for: that status makes every
@@ -51,12 +53,14 @@ pub(crate) async fn open(
     app: &App,
     subscription: Subscription,
     form: Form,
+    slots: Option<Box<Slots>>,
 ) -> Result<Response, Problem> {
     let lease = subscription.selection.lease().cloned();
     Ok(
         match app.hub().subscribe(subscription, clock::now()).await? {
             Subscribed::Open(cursor) => {
                 let body = EventBody::new(app.clone(), cursor, form).ends_with(lease);
+                let body = body.holds(slots);
                 stream_response(app, body, form)
             }
             Subscribed::Over => over(),
@@ -100,7 +104,7 @@ pub(crate) fn parse(
     let in_path = Selector::from_path(topic_path(uri))?;
     let mut query = SubscribeQuery::parse(uri.query().unwrap_or_default(), limits.selectors_max)?;
     let selectors = std::iter::once(in_path).chain(std::mem::take(&mut query.selectors));
-    let selection = asker.may_subscribe(Selection::new(selectors, limits)?)?;
+    let selection = asker.may_subscribe(Selection::new(selectors, &limits)?)?;
     let limit = query.limit;
     let start = match query.start(headers, default) {
         Start::Last(count) => Start::Last(count.min(limits.history_events_max)),

@@ -64,6 +64,7 @@ pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Pro
     // A socket can publish, whether this one will or not.
     let asker = app.asker(headers, uri, true)?;
     let (subscription, _) = subscribe::parse(app, &asker, uri, headers, Start::Tail)?;
+    let slots = app.open_stream(&asker)?;
     // What a frame without a topic is published to.
     let topic = match Selector::from_path(subscribe::topic_path(request.uri()))? {
         Selector::Topic(topic) => Some(topic),
@@ -73,7 +74,7 @@ pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Pro
         Subscribed::Open(cursor) => Some(cursor),
         Subscribed::Over => None,
     };
-    let session = Session::new(app.clone(), asker, topic);
+    let session = Session::new(app.clone(), asker, topic, slots);
     // JSON may escape a character with six; the envelope around it is small.
     let message_bytes_max = 6 * app.hub().limits().event_bytes_max;
     let (head, _body) = request.into_parts();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
+use arc_swap::{ArcSwap, Guard};
+
 use crate::cursor::Cursor;
 use crate::event::{Encoded, Kind, NewEvent, Timestamp};
 use crate::grant::{MayAdminister, MayPublish, MaySubscribe};
@@ -28,7 +30,7 @@ pub struct Hub {
 pub(crate) struct Shared {
     log: Arc<dyn Log>,
     wakeups: Arc<Wakeups>,
-    limits: Limits,
+    limits: ArcSwap<Limits>,
     /// How many subscribers there are.
     subscribers: AtomicUsize,
     /// How many there ever were.
@@ -43,7 +45,7 @@ pub struct Admission {
 
 impl Admission {
     fn new(shared: &Arc<Shared>) -> Result<Self, SubscribeError> {
-        let max = shared.limits.subscribers_max;
+        let max = shared.limits.load().subscribers_max;
         let before = shared.subscribers.fetch_add(1, Ordering::AcqRel);
         let id = SubscriberId(shared.admitted.fetch_add(1, Ordering::Relaxed) + 1);
         // Made first, so that one too many is taken off again when it is dropped.
@@ -160,7 +162,7 @@ impl Hub {
             shared: Arc::new(Shared {
                 log,
                 wakeups,
-                limits,
+                limits: ArcSwap::from_pointee(limits),
                 subscribers: AtomicUsize::new(0),
                 admitted: AtomicU64::new(0),
             }),
@@ -173,10 +175,18 @@ impl Hub {
         &self.shared.log
     }
 
-    /// The bounds of this hub.
+    /// The bounds of this hub, as they are now.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.shared.limits
+    pub fn limits(&self) -> Guard<Arc<Limits>> {
+        self.shared.limits.load()
+    }
+
+    /// Sets other bounds, as far as the running hub can keep them, and names those that it cannot.
+    /// What is open already stays.
+    pub fn set_limits(&self, limits: Limits) -> Vec<&'static str> {
+        let (limits, kept) = limits.for_running(&self.limits());
+        self.shared.limits.store(Arc::new(limits));
+        kept
     }
 
     /// How many event streams are open.
@@ -206,7 +216,7 @@ impl Hub {
     /// # Errors
     /// Says which bound it breaks.
     pub fn batch(&self, publication: Publication, now: Timestamp) -> Result<Batch, PublishError> {
-        let limits = &self.shared.limits;
+        let limits = &**self.shared.limits.load();
         let Publication {
             topic,
             events,

@@ -112,6 +112,11 @@ impl Ask {
         expect(&what, answer(request, &connection)).await
     }
 
+    /// Sends the request and returns the status of the answer, whose body is not waited for.
+    pub async fn status(self) -> u16 {
+        self.open().await.0.status().as_u16()
+    }
+
     /// Sends the request as a subscription and waits until it is attached.
     ///
     /// # Panics

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use fanfare_auth::Auth;
-use fanfare_http::{App, Cors, Route, Server, Settings};
+use fanfare_http::{App, Cors, Proxies, Route, Server, Settings};
 use fanfare_hub::{Epoch, Hub, Limits, Log, MemoryLog, Retention, RetentionRules};
 use http::Method;
 use tokio::net::TcpListener;
@@ -174,6 +174,13 @@ impl TestHubBuilder {
     #[must_use]
     pub fn auth(mut self, auth: Auth) -> Self {
         self.settings.auth = auth;
+        self
+    }
+
+    /// Sets whose word about the addresses of clients counts.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.settings.proxies = proxies;
         self
     }
 

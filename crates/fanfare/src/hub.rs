@@ -101,10 +101,16 @@ impl Hub {
         self.app.hub().subscribers_len()
     }
 
-    /// The bounds of this hub.
+    /// The bounds of this hub, as they are now.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
-        self.app.hub().limits()
+    pub fn limits(&self) -> Limits {
+        Limits::clone(&self.app.hub().limits())
+    }
+
+    /// Sets other bounds, and names those that wait for a restart because what they bound is set
+    /// up when the hub starts. What is open already stays.
+    pub fn set_limits(&self, limits: Limits) -> Vec<&'static str> {
+        self.app.hub().set_limits(limits)
     }
 
     async fn store(

@@ -18,11 +18,13 @@
 //! In reading order:
 //!
 //! - [`hub`]: the hub and how it is built;
+//! - [`memory`]: what it may take at most;
 //! - [`subscribe`]: a subscription, as a response or as a Rust stream;
 //! - [`server`]: the whole hub on a listener of its own;
 //! - [`service`]: the whole hub as a service within another server.
 
 pub mod hub;
+pub mod memory;
 pub mod server;
 pub mod service;
 pub mod subscribe;
@@ -30,9 +32,10 @@ pub mod subscribe;
 pub use fanfare_auth as auth;
 pub use fanfare_http::app::Answer;
 pub use fanfare_http::{
-    Body, COOKIE_DEFAULT, Carriers, Cors, Problem, Request, RequestBody, Response, Route, collect,
-    websocket,
+    Body, COOKIE_DEFAULT, Carriers, Cors, Problem, Proxies, ProxyError, Request, RequestBody,
+    Response, Route, collect, websocket,
 };
+pub use fanfare_hub::limits;
 pub use fanfare_hub::{
     AppendError, Durability, EventId, EventType, EventTypeError, Gap, GapReason, Limits, NewEvent,
     PublishError, Receipt, Retention, RetentionRules, Selector, SelectorError, TopicError,
@@ -40,6 +43,6 @@ pub use fanfare_hub::{
 };
 pub use fanfare_log::OpenError;
 pub use hub::{Hub, HubBuilder, HubError};
-pub use server::Server;
+pub use server::{Controls, Server};
 pub use service::Service;
 pub use subscribe::{Event, EventStream, History, StreamItem, Subscribe};

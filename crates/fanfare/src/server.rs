@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use fanfare_auth::Auth;
-use fanfare_http::{Carriers, Cors, Route, Settings};
+use fanfare_http::app::SharedSettings;
+use fanfare_http::{Carriers, Cors, Proxies, Route, Settings};
 use tokio::net::TcpListener;
 
 use crate::hub::Hub;
@@ -23,6 +24,39 @@ use crate::hub::Hub;
 pub struct Server {
     hub: Hub,
     settings: Settings,
+    controls: Controls,
+}
+
+/// What of a server can be changed while it serves. A cheap handle.
+#[derive(Clone, Default)]
+pub struct Controls {
+    settings: SharedSettings,
+}
+
+impl Controls {
+    /// Sets which pages of other origins may use the hub.
+    pub fn set_cors(&self, cors: Cors) {
+        self.change(|settings| settings.cors = cors.clone());
+    }
+
+    /// Sets where requests carry what says who sends them, besides the header.
+    pub fn set_carriers(&self, carriers: Carriers) {
+        self.change(|settings| settings.carriers = carriers.clone());
+    }
+
+    /// Sets whose word about the addresses of clients counts. Open connections stay counted as they
+    /// were.
+    pub fn set_proxies(&self, proxies: Proxies) {
+        self.change(|settings| settings.proxies = proxies.clone());
+    }
+
+    fn change(&self, change: impl Fn(&mut Settings)) {
+        self.settings.rcu(|settings| {
+            let mut settings = Settings::clone(settings);
+            change(&mut settings);
+            settings
+        });
+    }
 }
 
 impl Server {
@@ -32,6 +66,7 @@ impl Server {
         Self {
             hub,
             settings: Settings::default(),
+            controls: Controls::default(),
         }
     }
 
@@ -57,6 +92,13 @@ impl Server {
         self
     }
 
+    /// Sets whose word about the addresses of clients counts; nobody's unless it is set.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.settings.proxies = proxies;
+        self
+    }
+
     /// Has `route` answer the requests below a prefix such as `/-/playground/`.
     #[must_use]
     pub fn mount(mut self, prefix: &str, route: impl Route) -> Self {
@@ -73,6 +115,12 @@ impl Server {
         self
     }
 
+    /// What can be changed once the server serves.
+    #[must_use]
+    pub fn controls(&self) -> Controls {
+        self.controls.clone()
+    }
+
     /// Serves HTTP/1.1, HTTP/2 by prior knowledge and WebSocket until `stop` resolves; then ends
     /// the streams, lets requests in flight finish, and returns.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
@@ -86,7 +134,9 @@ impl Server {
         listeners: Vec<(TcpListener, Option<Arc<rustls::ServerConfig>>)>,
         stop: impl Future<Output = ()>,
     ) {
-        let app = self.hub.app.with_settings(self.settings);
+        let settings = self.controls.settings;
+        settings.store(Arc::new(self.settings));
+        let app = self.hub.app.with_settings(settings);
         let server = fanfare_http::Server::with_app(app.clone());
         for (listener, tls) in listeners {
             let (server, stop) = (server.clone(), app.stop_token().clone());

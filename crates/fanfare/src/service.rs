@@ -4,8 +4,10 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use fanfare_http::body::boxed;
 use fanfare_http::{App, BoxError, Cors, Response, Settings};
@@ -28,7 +30,9 @@ impl Service {
             ..Settings::default()
         };
         Self {
-            app: hub.app.with_settings(settings),
+            app: hub
+                .app
+                .with_settings(Arc::new(ArcSwap::from_pointee(settings))),
         }
     }
 }

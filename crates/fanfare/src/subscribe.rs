@@ -92,7 +92,7 @@ impl Subscribe {
         } = self;
         let selection = selectors
             .map_err(Problem::from)
-            .and_then(|selectors| Ok(Selection::new(selectors, app.hub().limits())?))
+            .and_then(|selectors| Ok(Selection::new(selectors, &app.hub().limits())?))
             .map(|selection| Trusted.subscribe(selection));
         let opened = match selection {
             Ok(selection) => open_sse(&app, Subscription { selection, start }, on_close).await,
@@ -107,7 +107,7 @@ impl Subscribe {
     /// A selector that is none, or a hub that has no room; the problem says which.
     pub async fn stream(self) -> Result<EventStream, Problem> {
         let limits = self.app.hub().limits();
-        let selection = Trusted.subscribe(Selection::new(self.selectors?, limits)?);
+        let selection = Trusted.subscribe(Selection::new(self.selectors?, &limits)?);
         let budget = ReadBudget {
             bytes: limits.turn_bytes_max,
             events: limits.turn_events_max,

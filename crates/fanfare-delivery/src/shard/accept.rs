@@ -1,7 +1,7 @@
 //! Accepting connections. All shards wait at the same listeners, and the kernel wakes one of them.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl<D: Door> Shard<D> {
                 return;
             };
             match socket::accept(listener) {
-                Ok(socket) => self.accepted(socket),
+                Ok((socket, peer)) => self.accepted(socket, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if socket::is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -107,8 +107,8 @@ impl<D: Door> Shard<D> {
         }
     }
 
-    fn accepted(&mut self, socket: TcpStream) {
-        let Some(place) = self.door.let_in() else {
+    fn accepted(&mut self, socket: TcpStream, peer: IpAddr) {
+        let Some(place) = self.door.let_in(peer) else {
             return;
         };
         let next = self.peers.next(self.index);

@@ -240,7 +240,7 @@ impl<D: Door> Shard<D> {
             return Next::Wait;
         };
         let before = reader.position().seq;
-        let budget = budget(self.hub.limits(), behind.haste);
+        let budget = budget(&self.hub.limits(), behind.haste);
         match reader.poll_step(&mut Context::from_waker(&waker), budget) {
             Poll::Ready(Step::Gap(gap)) => {
                 behind.unsent = Unsent::Bytes(chunk(&self.door.gap(&gap)));

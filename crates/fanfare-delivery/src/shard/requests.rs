@@ -153,11 +153,11 @@ impl<D: Door> Shard<D> {
 
     /// Shows the door what was read.
     fn knock(&mut self, token: Token, input: &[u8]) {
-        let knock = self.door.knock(input);
+        let door = Arc::clone(&self.door);
         let Some(asking) = self.asking_mut(token) else {
             return;
         };
-        match knock {
+        match door.knock(&asking.place, input) {
             Knock::Incomplete => {
                 asking.waits = Waits::Request;
                 asking.input.extend_from_slice(input);

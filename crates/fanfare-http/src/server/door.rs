@@ -3,7 +3,8 @@
 //! of it.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,11 +16,11 @@ use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, TRANS
 use http::{HeaderMap, StatusCode, Uri};
 use http_body::Body as _;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::plain::{Plain, Post};
-use super::{WARNING_PAUSE, connection, place, wording};
+use super::{Seats, WARNING_PAUSE, connection, place, wording};
+use crate::address::FORWARDED_FOR;
 use crate::app::{App, Place};
 use crate::auth::Asker;
 use crate::clock;
@@ -28,6 +29,7 @@ use crate::negotiate::Form;
 use crate::problem::Problem;
 use crate::publish::{Acknowledgement, CREATED_HEADERS};
 use crate::query::PublishQuery;
+use crate::quota::Slots;
 use crate::stream::{sse_farewell, sse_gap, sse_lapse, sse_opening};
 use crate::subscribe::{self, stream_headers};
 
@@ -38,12 +40,10 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 /// HTTP/1.1 in front of one hub.
 pub(super) struct HttpDoor {
     app: App,
-    /// One permit for each connection, over all listeners.
-    connections: Arc<Semaphore>,
+    /// One for each connection, over all listeners.
+    connections: Seats,
     /// Where connections go that are handed over.
     runtime: Handle,
-    /// What CORS adds to every answer that no page of another origin asked for.
-    cors: Vec<u8>,
     warned: Mutex<Option<Instant>>,
 }
 
@@ -53,6 +53,8 @@ pub(super) struct Reader {
     headers: HeaderMap,
     /// What the stream hangs on.
     lease: Option<Lease>,
+    /// Counts it among the streams of its client.
+    slots: Option<Box<Slots>>,
 }
 
 /// What a connection of the shards holds.
@@ -63,20 +65,11 @@ pub(super) struct ShardPlace {
 }
 
 impl HttpDoor {
-    pub(super) fn new(app: App, connections: Arc<Semaphore>) -> Self {
-        let mut cors = HeaderMap::new();
-        app.settings()
-            .cors
-            .add_headers(&HeaderMap::new(), &mut cors);
-        let mut lines = Vec::new();
-        for (name, value) in &cors {
-            wording::field(name.as_str(), value.as_bytes(), &mut lines);
-        }
+    pub(super) fn new(app: App, connections: Seats) -> Self {
         Self {
             app,
             connections,
             runtime: Handle::current(),
-            cors: lines,
             warned: Mutex::default(),
         }
     }
@@ -88,19 +81,20 @@ impl HttpDoor {
             .any(|own| target.starts_with(own))
             || matches!(target, "/" | "/-")
             || target.starts_with("/?");
-        let mut mounts = self.app.settings().mounts.iter();
+        let settings = self.app.settings();
+        let mut mounts = settings.mounts.iter();
         !is_own && !mounts.any(|(prefix, _)| target.starts_with(prefix.as_str()))
     }
 
     /// A publish that nothing is wrong with.
-    fn publish(&self, post: &Post<'_>, body: &[u8]) -> Option<Knock<Self>> {
+    fn publish(&self, peer: Option<IpAddr>, post: &Post<'_>, body: &[u8]) -> Option<Knock<Self>> {
         let essence = post.content_type.split(';').next().unwrap_or_default();
         if Media::of(essence.trim()) != Media::Verbatim || body.is_empty() {
             return None;
         }
         let (path, query) = post.target.split_once('?').unwrap_or((post.target, ""));
         // Who sends it is asked before anything else is looked at, and refused elsewhere.
-        let asker = self.writer(post)?;
+        let asker = self.writer(peer, post)?;
         let query = PublishQuery::parse(query).ok()?;
         // Fragments are not sent (RFC 9112 3.2.1); what hyper makes of one is its to say.
         let topic = path.strip_prefix('/').filter(|path| !path.contains('#'))?;
@@ -112,6 +106,8 @@ impl HttpDoor {
         };
         let in_flight = self.app.let_in().ok()?;
         let batch = self.app.hub().batch(publication, clock::now()).ok()?;
+        let (quotas, limits) = (self.app.quotas(), self.app.hub().limits());
+        quotas.take_events(asker.payer(), 1, &limits).ok()?;
         Some(Knock::Publish(
             post.head_bytes + post.body_bytes,
             batch,
@@ -120,7 +116,7 @@ impl HttpDoor {
     }
 
     /// Who sends a publish, unless it takes more than a header to say.
-    fn writer(&self, post: &Post<'_>) -> Option<Asker> {
+    fn writer(&self, peer: Option<IpAddr>, post: &Post<'_>) -> Option<Asker> {
         let has_keys = self.app.auth().has_keys();
         let uri = match has_keys && post.target.contains('?') {
             true => post.target.parse().ok()?,
@@ -134,24 +130,40 @@ impl HttpDoor {
         if let Some(value) = post.authorization {
             headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).ok()?);
         }
-        self.app.asker(&headers, &uri, true).ok()
+        if let Some(value) = post.forwarded_for {
+            headers.insert(FORWARDED_FOR, HeaderValue::from_bytes(value).ok()?);
+        }
+        self.app.asker_at(peer, &headers, &uri, true).ok()
     }
 
     /// A subscription that nothing is wrong with.
-    fn subscribe(&self, target: &str, headers: HeaderMap) -> Option<Knock<Self>> {
+    fn subscribe(
+        &self,
+        peer: Option<IpAddr>,
+        target: &str,
+        headers: HeaderMap,
+    ) -> Option<Knock<Self>> {
         let uri: Uri = target.parse().ok()?;
         let start = fanfare_hub::Start::Tail;
-        let asker = self.app.asker(&headers, &uri, false).ok()?;
+        let asker = self.app.asker_at(peer, &headers, &uri, false).ok()?;
         let (subscription, _) = subscribe::parse(&self.app, &asker, &uri, &headers, start).ok()?;
         let lease = subscription.selection.lease().cloned();
+        let slots = self.app.open_stream(&asker).ok()?;
         let joining = self.app.hub().join(subscription, clock::now()).ok()?;
-        Some(Knock::Subscribe(joining, Reader { headers, lease }))
+        let reader = Reader {
+            headers,
+            lease,
+            slots,
+        };
+        Some(Knock::Subscribe(joining, reader))
     }
 
     /// Words a response that is whole.
     fn respond(&self, mut response: crate::Response, answer: &mut Vec<u8>) {
-        let cors = &self.app.settings().cors;
-        cors.add_headers(&HeaderMap::new(), response.headers_mut());
+        let settings = self.app.settings();
+        settings
+            .cors
+            .add_headers(&HeaderMap::new(), response.headers_mut());
         let len = response.body().size_hint().exact().unwrap_or(0);
         let headers = response.headers_mut();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
@@ -170,7 +182,7 @@ impl HttpDoor {
         for (name, value) in CREATED_HEADERS {
             wording::field(name.as_str(), value.as_bytes(), answer);
         }
-        answer.extend_from_slice(&self.cors);
+        answer.extend_from_slice(self.app.settings().cors.plain_lines());
         if self.app.is_draining() {
             wording::field("connection", b"close", answer);
         }
@@ -186,19 +198,20 @@ impl Door for HttpDoor {
     type InFlight = TaskTrackerToken;
     type Asked = Reader;
 
-    fn let_in(&self) -> Option<ShardPlace> {
+    fn let_in(&self, peer: IpAddr) -> Option<ShardPlace> {
         Some(ShardPlace {
-            place: place(&self.app, &self.connections)?,
+            place: place(&self.app, &self.connections, peer)?,
             _task: self.app.tasks().token(),
         })
     }
 
-    fn knock(&self, unread: &[u8]) -> Knock<Self> {
+    fn knock(&self, place: &ShardPlace, unread: &[u8]) -> Knock<Self> {
+        let peer = place.place.peer();
         let knock = match Plain::read(unread) {
             Plain::Incomplete => return Knock::Incomplete,
             Plain::Other => None,
             Plain::Subscribe(target, headers) if self.is_of_topics(target) => {
-                self.subscribe(target, headers)
+                self.subscribe(peer, target, headers)
             }
             Plain::Publish(post)
                 if post.body_bytes <= BODY_BYTES_MAX && self.is_of_topics(post.target) =>
@@ -207,7 +220,7 @@ impl Door for HttpDoor {
                 let Some(body) = body else {
                     return Knock::BodyIncomplete;
                 };
-                self.publish(&post, body)
+                self.publish(peer, &post, body)
             }
             Plain::Subscribe(..) | Plain::Publish(_) => None,
         };
@@ -237,7 +250,7 @@ impl Door for HttpDoor {
     }
 
     fn opening(&self, asked: Reader, cursor: &Cursor, place: &mut ShardPlace) -> Opening {
-        place.place.count_stream(&self.app, Form::Sse);
+        place.place.count_stream(&self.app, Form::Sse, asked.slots);
         let mut headers = stream_headers(&self.app, Form::Sse);
         self.app
             .settings()
@@ -250,7 +263,7 @@ impl Door for HttpDoor {
         wording::head(StatusCode::OK, &headers, &mut head);
         Opening {
             head,
-            block: sse_opening(self.app.hub().limits(), cursor),
+            block: sse_opening(&self.app.hub().limits(), cursor),
             lease: asked.lease,
         }
     }
@@ -273,7 +286,7 @@ impl Door for HttpDoor {
     }
 
     fn farewell(&self) -> Bytes {
-        sse_farewell(self.app.hub().limits())
+        sse_farewell(&self.app.hub().limits())
     }
 
     fn hand_over(&self, handed: Handed<Self>) {

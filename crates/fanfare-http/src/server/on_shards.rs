@@ -67,10 +67,7 @@ impl Server {
     }
 
     fn start_shards(&self) -> Option<Arc<Running>> {
-        let door = Arc::new(HttpDoor::new(
-            self.app.clone(),
-            Arc::clone(&self.connections),
-        ));
+        let door = Arc::new(HttpDoor::new(self.app.clone(), self.connections.clone()));
         match Shards::start(self.app.hub(), &door) {
             Ok(shards) => {
                 let running = Arc::new(Running { shards, door });

@@ -5,6 +5,8 @@
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN};
 
+use crate::address::FORWARDED_FOR;
+
 /// Header fields of a plain request. Browsers send about 15.
 const FIELDS_MAX: usize = 32;
 /// Bytes of a plain head; a longer one is hyper's to bound.
@@ -15,7 +17,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Fields that a plain POST may have besides those that are read on the spot. What a page of
 /// another origin may write is looked at elsewhere.
-const MAY_POST: [HeaderName; 3] = [HOST, AUTHORIZATION, COOKIE];
+const MAY_POST: [HeaderName; 4] = [HOST, AUTHORIZATION, COOKIE, FORWARDED_FOR];
 
 /// What bytes at the start of a request are.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(super) struct Post<'a> {
     pub(super) content_type: &'a str,
     /// The value of `Authorization`.
     pub(super) authorization: Option<&'a [u8]>,
+    /// What a proxy says of its client.
+    pub(super) forwarded_for: Option<&'a [u8]>,
     /// Whether there are cookies, which may say who sends it.
     pub(super) has_cookies: bool,
     /// Where the body begins.
@@ -101,6 +105,7 @@ impl<'a> Plain<'a> {
                 let value = |wanted| fields.kept.iter().find(|(name, _)| name == wanted);
                 Some(Self::Publish(Post {
                     authorization: value(AUTHORIZATION).map(|(_, value)| *value),
+                    forwarded_for: value(FORWARDED_FOR).map(|(_, value)| *value),
                     has_cookies: value(COOKIE).is_some(),
                     target,
                     content_type: std::str::from_utf8(fields.content_type.unwrap_or_default())
@@ -158,6 +163,11 @@ impl<'a> Fields<'a> {
             let mut kept = self.kept.iter();
             kept.all(|(name, _)| name != AUTHORIZATION).then_some(())?;
             self.kept.push((AUTHORIZATION, value));
+        } else if is(FORWARDED_FOR.as_str()) {
+            // Several lines are one list (RFC 9110 5.3), which hyper's side puts together.
+            let mut kept = self.kept.iter();
+            kept.all(|(name, _)| name != FORWARDED_FOR).then_some(())?;
+            self.kept.push((FORWARDED_FOR, value));
         } else if is("cookie") {
             self.kept.push((COOKIE, value));
         } else if is("origin") {

@@ -22,6 +22,7 @@ use crate::envelope;
 use crate::metrics::OpenStream;
 use crate::problem::Problem;
 use crate::publish::Acknowledgement;
+use crate::quota::Slots;
 use crate::stream::{spread, until_look};
 
 /// What a client is told when nothing can follow.
@@ -35,6 +36,8 @@ pub(super) struct Session {
     /// Where a frame without a topic goes.
     topic: Option<TopicName>,
     _open: OpenStream,
+    /// Counts the socket among the streams of its client.
+    _slots: Option<Box<Slots>>,
 }
 
 /// A frame that the client sends.
@@ -49,13 +52,19 @@ struct Frame {
 }
 
 impl Session {
-    pub(super) fn new(app: App, asker: Asker, topic: Option<TopicName>) -> Self {
+    pub(super) fn new(
+        app: App,
+        asker: Asker,
+        topic: Option<TopicName>,
+        slots: Option<Box<Slots>>,
+    ) -> Self {
         let open = app.metrics().open_stream("websocket");
         Self {
             app,
             asker,
             topic,
             _open: open,
+            _slots: slots,
         }
     }
 
@@ -230,6 +239,9 @@ impl Session {
             idempotency: None,
         };
         self.app.may_go_on(self.asker.lease())?;
+        let (quotas, limits) = (self.app.quotas(), self.app.hub().limits());
+        let taken = quotas.take_events(self.asker.payer(), 1, &limits);
+        taken.map_err(Problem::too_many_events)?;
         let _in_flight = self.app.let_in()?;
         let receipt = self.app.publish(publication).await?;
         let acknowledgement = Acknowledgement::new(&topic, &receipt);

@@ -1,6 +1,6 @@
 //! Who may do what: rights for everybody, rights of a token, and how each door answers without.
 
-mod bearer;
+pub(crate) mod bearer;
 mod lapsing;
 
 use fanfare_auth::{Claims, Rights};

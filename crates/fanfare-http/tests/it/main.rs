@@ -21,6 +21,7 @@ mod opening;
 mod pages;
 mod piping;
 mod problems;
+mod quotas;
 mod refused;
 mod resuming;
 mod slow;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use fanfare_auth::{Auth, Claims, Key, Rights, Rules, SigningKey};
-use fanfare_http::Cors;
 use fanfare_http::problem::CODES;
-use fanfare_hub::AppendError;
+use fanfare_http::{Cors, Proxies};
+use fanfare_hub::{AppendError, Limits};
 use fanfare_testkit::{Answer, Form, TestHub, TestHubBuilder};
 use http::{HeaderMap, Method, StatusCode};
 
-async fn hub(limits: impl FnOnce(&mut fanfare_hub::Limits)) -> TestHub {
+async fn hub(limits: impl FnOnce(&mut Limits)) -> TestHub {
     TestHub::builder().limits(limits).start().await
 }
 
@@ -191,6 +191,36 @@ async fn too_many_subscribers() -> Answer {
     hub.fetch("/a").send().await
 }
 
+/// The hub's machine is a proxy, and the client one behind it.
+async fn of_one_client(change: impl FnOnce(&mut Limits)) -> TestHub {
+    let proxies = Proxies::parse(["127.0.0.1"]).unwrap();
+    let hub = TestHub::builder().limits(change).proxies(proxies);
+    hub.start().await
+}
+
+async fn too_many_streams() -> Answer {
+    let hub = of_one_client(|limits| limits.address_connections_max = 1).await;
+    let stream = || hub.fetch("/a").header("x-forwarded-for", "192.0.2.1");
+    let _only = stream().subscribe(Form::Sse).await;
+    stream().send().await
+}
+
+async fn too_many_events() -> Answer {
+    let hub = of_one_client(|limits| limits.address_events_per_s = 1).await;
+    let publish = || hub.post("/a", "x").header("x-forwarded-for", "192.0.2.1");
+    publish().send().await.stored();
+    publish().send().await
+}
+
+async fn busy() -> Answer {
+    let hub = hub(|limits| limits.bodies_bytes_max = 10).await;
+    let lines = hub.post("/a", "12345\n67890\n");
+    lines
+        .header("content-type", "application/x-ndjson")
+        .send()
+        .await
+}
+
 async fn partly_stored() -> Answer {
     let hub = TestHub::start().await;
     let mut pipe = hub.pipe("/a", "text/event-stream").await;
@@ -276,7 +306,8 @@ provoked! {
     bad_topic, bad_query, bad_event_type, bad_header, bad_body, no_event, bad_upgrade,
     too_many_topics, no_credential, bad_credential, origin_not_allowed, not_granted, not_found, method_not_allowed, not_acceptable,
     body_timeout, idempotency_key_reused, topic_ended, event_too_large, body_too_large,
-    unsupported_encoding, too_many_subscribers, partly_stored, outcome_unknown, not_stored, draining,
+    unsupported_encoding, too_many_subscribers, too_many_streams, too_many_events,
+    partly_stored, outcome_unknown, not_stored, draining, busy,
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn pair(algorithm: &'static rcgen::SignatureAlgorithm) -> (String, String) {
 async fn hub(keys: Vec<Key>) -> TestHub {
     let rules = Rules {
         keys,
+        awaits_keys: false,
         // Everybody may: a token that is not believed must not be taken for none.
         everybody: Arc::new(Grant::everything()),
         issuer: None,
