@@ -7,7 +7,7 @@ use fanfare_hub::{Grant, Lease, Timestamp};
 
 use crate::keys::Key;
 use crate::revoked::{Revocation, RevocationError, Revoked};
-use crate::token;
+use crate::token::{self, Refusal};
 
 /// What the operator decided about who may do what.
 #[derive(Debug, Default)]
@@ -15,6 +15,9 @@ pub struct Rules {
     /// Keys that sign credentials. Without one, everybody's rights are all there is, and what
     /// requests bring along is not looked at.
     pub keys: Vec<Key>,
+    /// Whether keys are still to come. Tokens are refused until they are there, and not passed
+    /// over.
+    pub awaits_keys: bool,
     /// What everybody may do, without a credential.
     pub everybody: Arc<Grant>,
     /// The hub's name among those that a token is for (`aud`, RFC 7519 4.1.3). A token that names
@@ -22,6 +25,21 @@ pub struct Rules {
     pub audience: Option<String>,
     /// Who has to have issued a token (`iss`); any issuer with a right key when there is none.
     pub issuer: Option<String>,
+}
+
+impl Rules {
+    /// Everybody who reaches the hub may do everything.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            everybody: Arc::new(Grant::everything()),
+            ..Self::default()
+        }
+    }
+
+    fn takes_tokens(&self) -> bool {
+        self.awaits_keys || !self.keys.is_empty()
+    }
 }
 
 /// Who may do what. A cheap handle; clones decide the same.
@@ -38,6 +56,8 @@ struct Shared {
     revoked: Revoked,
     /// Rises whenever a credential may have become worth nothing.
     generation: AtomicU64,
+    /// Whether a token came that names a key which is not there.
+    has_missed: AtomicBool,
 }
 
 /// Why a credential that opened a stream is worth nothing any more.
@@ -70,10 +90,7 @@ impl Auth {
     /// Everybody who reaches the hub may do everything.
     #[must_use]
     pub fn open() -> Self {
-        Self::new(Rules {
-            everybody: Arc::new(Grant::everything()),
-            ..Rules::default()
-        })
+        Self::new(Rules::open())
     }
 
     /// As the rules say.
@@ -81,17 +98,18 @@ impl Auth {
     pub fn new(rules: Rules) -> Self {
         Self {
             shared: Arc::new(Shared {
-                has_keys: AtomicBool::new(!rules.keys.is_empty()),
+                has_keys: AtomicBool::new(rules.takes_tokens()),
                 rules: RwLock::new(Arc::new(rules)),
                 revoked: Revoked::default(),
                 generation: AtomicU64::new(0),
+                has_missed: AtomicBool::new(false),
             }),
         }
     }
 
     /// Puts other rules in place. What hangs on a key that is gone lapses.
     pub fn replace(&self, rules: Rules) {
-        let has_keys = !rules.keys.is_empty();
+        let has_keys = rules.takes_tokens();
         let rules = Arc::new(rules);
         let current = self.shared.rules.write();
         *current.unwrap_or_else(PoisonError::into_inner) = rules;
@@ -133,13 +151,25 @@ impl Auth {
     /// The token is worth nothing. The sentence tells its holder what to change, and an attacker
     /// nothing about the keys.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Grant, String> {
-        let grant = token::read(&self.rules(), token, now)?;
+        let grant = token::read(&self.rules(), token, now).map_err(|refusal| {
+            if refusal == Refusal::UnknownKey {
+                self.shared.has_missed.store(true, Ordering::Relaxed);
+            }
+            refusal.to_string()
+        })?;
         match &grant.lease {
             Some(lease) if self.shared.revoked.has(lease) => {
                 Err("the token was revoked: ask for another one".to_owned())
             }
             _ => Ok(grant),
         }
+    }
+
+    /// Whether a token came since the last time that names a key which is not there: its issuer may
+    /// have a new one. Anybody can make such a token.
+    #[must_use]
+    pub fn take_missed(&self) -> bool {
+        self.shared.has_missed.swap(false, Ordering::Relaxed)
     }
 
     /// Whether what something hangs on is worth nothing any more.

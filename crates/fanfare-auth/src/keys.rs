@@ -96,6 +96,21 @@ impl Key {
         })
     }
 
+    /// A key whose kind is known to fit its algorithm.
+    pub(crate) fn of(
+        id: Option<String>,
+        algorithm: Algorithm,
+        material: &[u8],
+        key: DecodingKey,
+    ) -> Self {
+        Self {
+            fingerprint: fingerprint(algorithm, material),
+            id,
+            algorithm,
+            key,
+        }
+    }
+
     /// What those who hang on it know it by. Another key in its place has another one.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint

@@ -8,14 +8,17 @@
 //! - [`auth`]: who may do what, shared by all who ask;
 //! - [`token`]: what a token says, and whether it may;
 //! - [`keys`]: what tokens are signed with;
+//! - [`jwks`]: keys as issuers publish them;
 //! - [`revoked`]: what was taken back before its time.
 
 pub mod auth;
+pub mod jwks;
 pub mod keys;
 pub mod revoked;
 pub mod token;
 
 pub use auth::{Auth, Lapse, Rules};
+pub use jwks::JwksError;
 pub use keys::{ALGORITHMS, Key, KeyError, SigningKey};
 pub use revoked::{Revocation, RevocationError};
 pub use token::{Audience, Claims, Rights};

@@ -118,29 +118,49 @@ fn selectors(texts: &[String]) -> Result<Vec<Selector>, String> {
     texts.iter().map(parse).collect()
 }
 
-/// Reads a token and checks all of it, in the order in which it costs the least to refuse. The
-/// sentence of a refusal tells its holder what to change, and an attacker nothing about the keys.
-pub(crate) fn read(rules: &Rules, token: &str, now: Timestamp) -> Result<Grant, String> {
+/// Why a token is worth nothing. The sentence tells its holder what to change, and an attacker
+/// nothing about the keys.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// No key of the hub is the one that it names, for its algorithm.
+    #[error("the token is not signed with a key of this hub")]
+    UnknownKey,
+    /// The keys that it may be signed with did not sign it.
+    #[error("the token is not signed with a key of this hub")]
+    Unsigned,
+    /// What it says.
+    #[error("{0}")]
+    Said(String),
+}
+
+impl<T: Into<String>> From<T> for Refusal {
+    fn from(said: T) -> Self {
+        Self::Said(said.into())
+    }
+}
+
+/// Reads a token and checks all of it, in the order in which it costs the least to refuse.
+pub(crate) fn read(rules: &Rules, token: &str, now: Timestamp) -> Result<Grant, Refusal> {
     if token.len() > TOKEN_BYTES_MAX {
-        return Err(format!("a token has {TOKEN_BYTES_MAX} bytes at most"));
+        return Err(format!("a token has {TOKEN_BYTES_MAX} bytes at most").into());
     }
     if token.bytes().filter(|byte| *byte == b'.').count() != 2 {
-        return Err("a token is a JWT: three parts with dots between them".to_owned());
+        return Err("a token is a JWT: three parts with dots between them".into());
     }
     let (key, claims) = verify(rules, token)?;
     let now_s = now.0 / 1000;
     let expires = Timestamp(claims.exp.saturating_mul(1000));
     if now >= expires {
-        return Err("the token has expired: ask for another one".to_owned());
+        return Err("the token has expired: ask for another one".into());
     }
     let begins = claims.nbf.into_iter().chain(claims.iat).max();
     if begins.is_some_and(|begins| begins > now_s.saturating_add(CLOCK_SKEW_MAX.as_secs())) {
-        return Err("the token begins in the future: compare the clocks".to_owned());
+        return Err("the token begins in the future: compare the clocks".into());
     }
     if let Some(issuer) = &rules.issuer
         && claims.iss.as_ref() != Some(issuer)
     {
-        return Err("the token is by another issuer than this hub takes".to_owned());
+        return Err("the token is by another issuer than this hub takes".into());
     }
     let audience = rules.audience.as_deref();
     if claims
@@ -149,7 +169,7 @@ pub(crate) fn read(rules: &Rules, token: &str, now: Timestamp) -> Result<Grant, 
         .is_some_and(|aud| !audience.is_some_and(|hub| aud.names(hub)))
     {
         return Err(
-            "the token is for somebody else (`aud`): name this hub as it is configured".to_owned(),
+            "the token is for somebody else (`aud`): name this hub as it is configured".into(),
         );
     }
     let credential = Credential {
@@ -170,22 +190,21 @@ pub(crate) fn read(rules: &Rules, token: &str, now: Timestamp) -> Result<Grant, 
 }
 
 /// Holds the token against the keys that it may be signed with.
-fn verify(rules: &Rules, token: &str) -> Result<(u64, Claims), String> {
-    let unsigned = || "the token is not signed with a key of this hub".to_owned();
-    let header: Header = decode_header(token).map_err(|_error| {
-        "the head of the token cannot be read, or names an algorithm that is not taken".to_owned()
-    })?;
+fn verify(rules: &Rules, token: &str) -> Result<(u64, Claims), Refusal> {
+    let header: Header = decode_header(token).map_err(
+        |_error| "the head of the token cannot be read, or names an algorithm that is not taken",
+    )?;
     // Extensions that have to be understood (RFC 7515 4.1.11); there are none that we do.
     if header.crit.is_some() {
-        return Err(
-            "the token wants an extension to be understood (`crit`) that is not".to_owned(),
-        );
+        return Err("the token wants an extension to be understood (`crit`) that is not".into());
     }
     let fitting = rules
         .keys
         .iter()
         .filter(|key| key.algorithm() == header.alg && key.answers_to(header.kid.as_deref()));
+    let mut is_known = false;
     for key in fitting {
+        is_known = true;
         // One algorithm, the key's own; what the claims say is looked at above, strictly.
         let mut validation = Validation::new(key.algorithm());
         validation.required_spec_claims.clear();
@@ -194,12 +213,15 @@ fn verify(rules: &Rules, token: &str) -> Result<(u64, Claims), String> {
         match decode::<Claims>(token, key.decoding(), &validation) {
             Ok(data) => return Ok((key.fingerprint(), data.claims)),
             Err(error) if is_about_claims(&error) => {
-                return Err(format!("the token's claims cannot be read: {error}"));
+                return Err(format!("the token's claims cannot be read: {error}").into());
             }
             Err(_) => {}
         }
     }
-    Err(unsigned())
+    Err(match is_known {
+        true => Refusal::Unsigned,
+        false => Refusal::UnknownKey,
+    })
 }
 
 /// Whether the signature was right and what it signs is not.

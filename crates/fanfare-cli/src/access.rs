@@ -1,20 +1,22 @@
 //! Who may use the hub: the options of `serve` that decide it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use fanfare::auth::{Auth, Rights, Rules};
+use fanfare::auth::{Rights, Rules};
 use fanfare::{COOKIE_DEFAULT, Carriers};
 
+use crate::jwks::{JwksUrl, Published};
 use crate::keys::{KeySource, all_different};
 
 /// Who may publish and subscribe.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Access options")]
 pub(crate) struct Access {
     /// Let everybody who reaches the address do everything
-    #[arg(long, conflicts_with_all = ["key", "everybody_publish", "everybody_subscribe"])]
+    #[arg(long, conflicts_with_all = ["key", "jwks", "everybody_publish", "everybody_subscribe"])]
     open: bool,
 
     /// Take tokens (JWT) signed with this key; may be given more than once. The key lies in a file
@@ -27,6 +29,11 @@ pub(crate) struct Access {
         value_delimiter = ','
     )]
     key: Vec<KeySource>,
+
+    /// Take tokens signed with the keys that an issuer publishes here, a JWK set (RFC 7517); may be
+    /// given more than once. Fetched every five minutes, and when a token names an unknown key
+    #[arg(long, env = "FANFARE_JWKS", value_name = "URL", value_delimiter = ',')]
+    pub(crate) jwks: Vec<JwksUrl>,
 
     /// Let everybody publish to this topic or pattern, without a token; may be given more than once
     #[arg(
@@ -48,11 +55,11 @@ pub(crate) struct Access {
     everybody_subscribe: Vec<String>,
 
     /// Refuse tokens that another issuer made (`iss`)
-    #[arg(long, env = "FANFARE_ISSUER", value_name = "NAME", requires = "key")]
+    #[arg(long, env = "FANFARE_ISSUER", value_name = "NAME")]
     issuer: Option<String>,
 
     /// What this hub is called in tokens that say whom they are for (`aud`)
-    #[arg(long, env = "FANFARE_AUDIENCE", value_name = "NAME", requires = "key")]
+    #[arg(long, env = "FANFARE_AUDIENCE", value_name = "NAME")]
     audience: Option<String>,
 
     /// The cookie in which a browser brings its token
@@ -67,11 +74,15 @@ pub(crate) struct Access {
 
 impl Access {
     /// Reads what was decided.
-    pub(crate) fn auth(&self) -> Result<Auth> {
-        if self.open {
-            return Ok(Auth::open());
+    pub(crate) fn rules(&self, published: &Published) -> Result<Rules> {
+        let takes_tokens = !self.key.is_empty() || !self.jwks.is_empty();
+        if !takes_tokens && (self.issuer.is_some() || self.audience.is_some()) {
+            bail!("--issuer and --audience are about tokens: name a key with --key or --jwks");
         }
-        let has_nothing = self.key.is_empty()
+        if self.open {
+            return Ok(Rules::open());
+        }
+        let has_nothing = !takes_tokens
             && self.everybody_publish.is_empty()
             && self.everybody_subscribe.is_empty();
         if has_nothing {
@@ -79,7 +90,22 @@ impl Access {
                 "no keys are configured, so that nobody could publish or subscribe: name one with --key (`fanfare token --help` shows how to make one), give rights to everybody with --everybody-subscribe and --everybody-publish, or add --open to let everybody do everything"
             );
         }
-        Ok(Auth::new(self.rules()?))
+        all_different(&self.key)?;
+        let keys = self.key.iter().map(KeySource::key);
+        let mut keys: Vec<_> = keys.collect::<Result<_>>()?;
+        keys.extend(published.keys(&self.jwks));
+        let everybody = Rights {
+            publish: self.everybody_publish.clone(),
+            subscribe: self.everybody_subscribe.clone(),
+            admin: false,
+        };
+        Ok(Rules {
+            keys,
+            awaits_keys: !self.jwks.is_empty(),
+            everybody: Arc::new(everybody.to_grant().map_err(anyhow::Error::msg)?),
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+        })
     }
 
     /// Where tokens may stand.
@@ -88,22 +114,6 @@ impl Access {
             cookie: self.cookie.clone(),
             takes_query: self.token_in_url,
         }
-    }
-
-    fn rules(&self) -> Result<Rules> {
-        all_different(&self.key)?;
-        let keys = self.key.iter().map(KeySource::key);
-        let everybody = Rights {
-            publish: self.everybody_publish.clone(),
-            subscribe: self.everybody_subscribe.clone(),
-            admin: false,
-        };
-        Ok(Rules {
-            keys: keys.collect::<Result<_>>()?,
-            everybody: Arc::new(everybody.to_grant().map_err(anyhow::Error::msg)?),
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
-        })
     }
 
     /// What was decided, for those who start the hub.
@@ -116,9 +126,11 @@ impl Access {
             [] => "nothing".to_owned(),
             patterns => patterns.join(", "),
         };
-        let keys = match self.key.len() {
-            1 => "1 key signs tokens".to_owned(),
-            keys => format!("{keys} keys sign tokens"),
+        let keys = match (self.key.len(), self.jwks.len()) {
+            (1, 0) => "1 key signs tokens".to_owned(),
+            (keys, 0) => format!("{keys} keys sign tokens"),
+            (0, 1) => format!("The keys at {} sign tokens", self.jwks[0]),
+            (keys, sets) => format!("{keys} keys and those of {sets} issuers sign tokens"),
         };
         format!(
             "{keys}. Without one, everybody may publish to: {}; subscribe to: {}.",
@@ -127,14 +139,8 @@ impl Access {
         )
     }
 
-    /// Whether there are keys to be read anew.
-    pub(crate) fn has_keys(&self) -> bool {
-        !self.key.is_empty()
-    }
-
-    /// Reads the keys anew.
-    pub(crate) fn reload(&self, auth: &Auth) -> Result<()> {
-        auth.replace(self.rules()?);
-        Ok(())
+    /// The files that keys are read from.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.key.iter().filter_map(KeySource::file)
     }
 }

@@ -62,6 +62,14 @@ impl KeySource {
         key.with_context(|| format!("the key {self} cannot be used"))
     }
 
+    /// The file that it lies in.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::File(path) => Some(path.clone()),
+            Place::Variable(_) => None,
+        }
+    }
+
     fn read(&self) -> Result<Vec<u8>> {
         match &self.place {
             Place::Variable(name) => {

@@ -3,12 +3,20 @@
 mod access;
 #[cfg(target_os = "linux")]
 mod bench;
+mod check;
+mod cli;
+mod config;
 mod dev;
+mod files;
 mod hub_arg;
+mod jwks;
 mod keys;
+mod limit;
 mod logging;
 mod options;
 mod publish;
+mod reference;
+mod running;
 mod serve;
 mod subscribe;
 mod tls;
@@ -17,58 +25,18 @@ mod token;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use self::cli::Command;
 
 /// A hub allocates on one thread what it frees on another, small and often, and keeps some for
 /// long: the system's allocator spends a sixth of a publish on that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A push server for the web: publish with one POST, and every browser that holds an EventSource
-/// open receives it.
-#[derive(Parser)]
-#[command(
-    name = "fanfare",
-    version,
-    propagate_version = true,
-    after_help = "Start here:
-  fanfare dev                        a hub with its playground, on this machine only
-  fanfare sub chat                   follow a topic
-  fanfare pub chat 'Hello, world'    publish to it
-  fanfare bench                      what it can take; also other servers
-Each command has its own --help with examples."
-)]
-struct Cli {
-    /// What to log, such as `info`, `debug` or `fanfare_http=debug,warn`
-    #[arg(
-        long,
-        global = true,
-        env = "FANFARE_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
-    log: String,
-
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Dev(dev::Dev),
-    Serve(serve::Serve),
-    Pub(publish::Publish),
-    Sub(subscribe::Subscribe),
-    Token(token::Token),
-    #[cfg(target_os = "linux")]
-    Bench(bench::Bench),
-}
-
 /// What the drain leaves, of the 10 s that container runtimes give, for the log to close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, read) = cli::read().unwrap_or_else(|trouble| trouble.exit());
     logging::start(&cli.log);
     let runtime = match tokio::runtime::Runtime::new() {
         Err(error) => return fail(&error.into()),
@@ -81,6 +49,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Dev(dev) => dev.run().await,
             Command::Serve(serve) => serve.run().await,
+            Command::Check(check) => check.run(&read),
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
             Command::Token(token) => token.run(),

@@ -12,12 +12,15 @@ use fanfare::{Durability, Hub, HubBuilder, Limits, RetentionRules};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::files;
+use crate::limit::Limit;
+
 /// What makes sense for a heartbeat. Less is only traffic; more, and half-open peers are found
 /// later than promised, and clients that wait for three of them reconnect without end.
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
 
 /// Options of the hub itself.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 #[command(next_help_heading = "Hub options")]
 pub(crate) struct HubOptions {
     /// How long subscribers shall wait before they reconnect; each is told up to half more
@@ -62,6 +65,16 @@ pub(crate) struct HubOptions {
     #[arg(long, env = "FANFARE_SUBSCRIBERS_MAX", value_name = "NUMBER", default_value_t = Limits::default().subscribers_max)]
     subscribers_max: usize,
 
+    /// Set any other limit by its name; may be given more than once. `fanfare check` lists all, and
+    /// what they are
+    #[arg(
+        long,
+        env = "FANFARE_LIMIT",
+        value_name = "NAME=VALUE",
+        value_delimiter = ','
+    )]
+    limit: Vec<Limit>,
+
     /// What an acknowledged event survives
     #[arg(long, env = "FANFARE_DURABILITY", value_name = "LEVEL", value_enum, default_value_t = Level::Disk)]
     durability: Level,
@@ -76,7 +89,7 @@ pub(crate) struct HubOptions {
 }
 
 /// What an acknowledged event survives, as it is written on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Level {
     /// A power cut: it is synced to the disk first
     Disk,
@@ -110,27 +123,67 @@ impl HubOptions {
 
     /// Opens the hub.
     pub(crate) fn hub(&self) -> Result<Hub> {
-        if !HEARTBEATS.contains(&self.heartbeat) {
-            bail!(
-                "--heartbeat is {:?}: clients and proxies expect something between {:?} and {:?}",
-                self.heartbeat,
-                HEARTBEATS.start(),
-                HEARTBEATS.end()
-            );
+        let (limits, note) = self.limits_here()?;
+        if let Some(note) = note {
+            tracing::warn!("{note}");
         }
-        let mut retention = RetentionRules::default();
-        retention.hub.events_max = self.history_events;
-        retention.hub.bytes_max = self.history_bytes;
-        retention.hub.age_max = self.history_age;
-        let limits = Limits {
+        let builder = Hub::builder().limits(limits);
+        let builder = builder.retention(self.retention());
+        Ok(self.place(builder).open()?)
+    }
+
+    /// The limits that were set, and the defaults of all others.
+    pub(crate) fn limits(&self) -> Result<Limits> {
+        let mut limits = Limits {
             retry: self.retry,
             heartbeat: self.heartbeat,
             connections_max: self.connections_max,
             subscribers_max: self.subscribers_max,
             ..Limits::default()
         };
-        let builder = Hub::builder().limits(limits).retention(retention);
-        Ok(self.place(builder).open()?)
+        Limit::apply(&self.limit, &mut limits);
+        if !HEARTBEATS.contains(&limits.heartbeat) {
+            bail!(
+                "--heartbeat is {:?}: clients and proxies expect something between {:?} and {:?}",
+                limits.heartbeat,
+                HEARTBEATS.start(),
+                HEARTBEATS.end()
+            );
+        }
+        Ok(limits)
+    }
+
+    /// Bytes of events that are kept in memory, where they are kept nowhere else.
+    pub(crate) fn history_in_memory(&self) -> Option<u64> {
+        self.memory.then_some(self.history_bytes)
+    }
+
+    /// The limits as far as this machine allows them, and what it does not allow.
+    pub(crate) fn limits_here(&self) -> Result<(Limits, Option<String>)> {
+        let mut limits = self.limits()?;
+        let note = files::fit(&mut limits);
+        Ok((limits, note))
+    }
+
+    fn retention(&self) -> RetentionRules {
+        let mut retention = RetentionRules::default();
+        retention.hub.events_max = self.history_events;
+        retention.hub.bytes_max = self.history_bytes;
+        retention.hub.age_max = self.history_age;
+        retention
+    }
+
+    /// Which of these options are not those that a hub was started with, besides limits, which the
+    /// hub itself tells of.
+    pub(crate) fn waits_for_restart(&self, before: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("data", self.data != before.data),
+            ("memory", self.memory != before.memory),
+            ("durability", self.durability != before.durability),
+            ("history-*", self.retention() != before.retention()),
+        ];
+        let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(name, _)| name).collect()
     }
 
     /// Says where the hub keeps its events.

@@ -1,28 +1,33 @@
 //! `fanfare serve`: a hub for others.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use fanfare::auth::Auth;
-use fanfare::{Cors, Server};
+use fanfare::{Cors, Proxies, Server};
 use http::Uri;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Access;
+use crate::config::file_default as config_default;
+use crate::jwks::Published;
 use crate::options::{HubOptions, listen, stop_signal};
-use crate::tls::{Certificate, TlsFiles, config};
+use crate::running::Running;
+use crate::tls::{TlsFiles, config};
 
 /// Run a hub
 ///
 /// Who may publish and subscribe is said with keys, whose tokens carry rights, with rights for
 /// everybody, or with --open. Events are kept in a folder and are there again after a restart.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   fanfare serve --key ES256=public.pem                       for who has a token (see `fanfare token`)
   fanfare serve --key HS256=secret --everybody-subscribe 'news/**'
                                                              the news for all, the rest by token
+  fanfare serve --jwks https://login.example/.well-known/jwks.json
+                                                             for who has a token of that issuer
+  fanfare serve --config /etc/fanfare.toml                   as the file says
   fanfare serve --open                                       on this machine only
   fanfare serve --open --listen 0.0.0.0:4000                 for everybody who can reach it
   fanfare serve --open --data /var/lib/fanfare               with its events in a place of their own
@@ -39,7 +44,7 @@ pub(crate) struct Serve {
     listen: SocketAddr,
 
     #[command(flatten)]
-    access: Access,
+    pub(crate) access: Access,
 
     /// Let the pages of this origin use the hub; may be given more than once
     #[arg(
@@ -50,45 +55,72 @@ pub(crate) struct Serve {
     )]
     cors_origin: Vec<String>,
 
-    #[command(flatten)]
-    tls_files: TlsFiles,
+    /// Believe what the proxy at this address, or in this network, says in X-Forwarded-For about
+    /// its clients, by whose addresses limits are kept; may be given more than once
+    #[arg(
+        long,
+        env = "FANFARE_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    trusted_proxy: Vec<String>,
+
+    /// File with options, read when it is there: each key is an option without its dashes, and
+    /// [limits] is a table of limits [default: fanfare.toml]
+    #[arg(long, env = "FANFARE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
 
     #[command(flatten)]
-    hub: HubOptions,
+    pub(crate) tls_files: TlsFiles,
+
+    #[command(flatten)]
+    pub(crate) hub: HubOptions,
 }
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<()> {
-        let auth = self.access.auth()?;
-        let cors = self.cors()?;
+        let published = Published::default();
+        let auth = Auth::new(self.access.rules(&published)?);
+        let (cors, proxies) = (self.cors()?, self.proxies()?);
         let stop = stop_signal()?;
         let certificate = self.tls_files.load()?;
         let tls = certificate.clone().map(config);
         let listener = listen(self.listen, "--listen")?;
         let hub = self.hub.hub()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        println!(
-            "Fanfare is listening on {scheme}://{}",
-            listener.local_addr()?
-        );
-        if !self.hub.quiet {
-            println!("{}", self.access.summary());
-            println!("{}", self.hub.keeping());
-        }
-        let carriers = self.access.carriers();
-        let files = Files {
-            access: self.access,
-            auth: auth.clone(),
-            tls: self.tls_files,
+        let address = format!("{scheme}://{}", listener.local_addr()?);
+        let summary = self.summary();
+        let server = Server::new(hub.clone())
+            .cors(cors)
+            .proxies(proxies)
+            .auth(auth.clone())
+            .carriers(self.access.carriers());
+        let running = Running {
+            options: self,
+            hub,
+            auth,
+            published,
+            controls: server.controls(),
             certificate,
         };
-        files.read_anew_on_hangup()?;
-        let server = Server::new(hub).cors(cors).auth(auth).carriers(carriers);
+        running.fetch_first().await;
+        running.keep()?;
+        println!("Fanfare is listening on {address}");
+        print!("{summary}");
         server.serve_all(vec![(listener, tls)], stop).await;
         Ok(())
     }
 
-    fn cors(&self) -> Result<Cors> {
+    /// What was decided, for those who start the hub.
+    fn summary(&self) -> String {
+        if self.hub.quiet {
+            return String::new();
+        }
+        format!("{}\n{}\n", self.access.summary(), self.hub.keeping())
+    }
+
+    /// The pages that may use the hub.
+    pub(crate) fn cors(&self) -> Result<Cors> {
         for origin in &self.cors_origin {
             let uri: Uri = origin.parse().unwrap_or_default();
             let is_origin = uri.scheme().is_some() && uri.authority().is_some();
@@ -103,40 +135,31 @@ impl Serve {
             false => Cors::Origins(self.cors_origin.clone()),
         })
     }
-}
 
-/// What is read anew when the operator says so, with SIGHUP. What cannot be read changes nothing.
-struct Files {
-    access: Access,
-    auth: Auth,
-    tls: TlsFiles,
-    certificate: Option<Arc<Certificate>>,
-}
-
-impl Files {
-    fn read_anew_on_hangup(self) -> Result<()> {
-        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
-        tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
-                self.read_anew();
-            }
-        });
-        Ok(())
+    /// The proxies that are believed.
+    pub(crate) fn proxies(&self) -> Result<Proxies> {
+        Ok(Proxies::parse(
+            self.trusted_proxy.iter().map(String::as_str),
+        )?)
     }
 
-    fn read_anew(&self) {
-        if self.access.has_keys() {
-            match self.access.reload(&self.auth) {
-                Ok(()) => tracing::info!("keys were read anew"),
-                Err(error) => tracing::error!("keys stay as they were: {error:#}"),
-            }
+    /// The files that options were read from.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let named = self.config.clone().or_else(config_default);
+        let keys = self.access.files().chain(self.tls_files.files());
+        named.into_iter().chain(keys).collect()
+    }
+
+    /// Which of these options are not those that a hub was started with.
+    pub(crate) fn waits_for_restart(&self, before: &Self) -> Vec<&'static str> {
+        let mut waits = Vec::new();
+        if self.listen != before.listen {
+            waits.push("listen");
         }
-        if let Some(certificate) = &self.certificate {
-            match self.tls.reload(certificate) {
-                Ok(()) => tracing::info!("the certificate was read anew"),
-                Err(error) => tracing::error!("the certificate stays as it was: {error:#}"),
-            }
+        if self.tls_files.is_on() != before.tls_files.is_on() {
+            waits.push("tls-cert");
         }
-        tracing::info!("all other options stay until a restart");
+        waits.extend(self.hub.waits_for_restart(&before.hub));
+        waits
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -12,25 +12,15 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Where certificate and key are.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 #[command(next_help_heading = "TLS options")]
 pub(crate) struct TlsFiles {
     /// Certificate chain, PEM; SIGHUP reads it and its key anew, and open streams stay
-    #[arg(
-        long,
-        env = "FANFARE_TLS_CERT",
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "FANFARE_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 
     /// Private key, PEM
-    #[arg(
-        long,
-        env = "FANFARE_TLS_KEY",
-        value_name = "FILE",
-        requires = "tls_cert"
-    )]
+    #[arg(long, env = "FANFARE_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
 }
 
@@ -47,6 +37,14 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
+impl Certificate {
+    /// Answers with another one from now on. Open connections stay as they are.
+    pub(crate) fn replace(&self, key: Arc<CertifiedKey>) {
+        let current = self.current.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = key;
+    }
+}
+
 impl TlsFiles {
     /// Reads the files, if there are any.
     pub(crate) fn load(&self) -> Result<Option<Arc<Certificate>>> {
@@ -57,18 +55,25 @@ impl TlsFiles {
         Ok(Some(Arc::new(Certificate { current })))
     }
 
-    /// Reads the files anew. Open connections stay as they are.
-    pub(crate) fn reload(&self, certificate: &Certificate) -> Result<()> {
-        if let Some(key) = self.read()? {
-            let current = certificate.current.write();
-            *current.unwrap_or_else(PoisonError::into_inner) = key;
-        }
-        Ok(())
+    /// Whether there is a certificate.
+    pub(crate) fn is_on(&self) -> bool {
+        self.tls_cert.is_some()
     }
 
-    fn read(&self) -> Result<Option<Arc<CertifiedKey>>> {
-        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
-            return Ok(None);
+    /// The files, if there are any.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.tls_cert
+            .clone()
+            .into_iter()
+            .chain(self.tls_key.clone())
+    }
+
+    /// Reads what is in the files, if there are any.
+    pub(crate) fn read(&self) -> Result<Option<Arc<CertifiedKey>>> {
+        let (certificate, key) = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (None, None) => return Ok(None),
+            _ => bail!("a certificate and its key go together: give --tls-cert and --tls-key"),
         };
         let chain = read_chain(certificate)
             .with_context(|| format!("cannot read certificates from {}", certificate.display()))?;

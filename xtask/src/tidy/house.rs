@@ -59,9 +59,10 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-hub",
-        budget: 3_050,
+        budget: 3_200,
         ours: &["fanfare-sse"],
         foreign: Some(&[
+            "arc-swap",
             "bytes",
             "futures-core",
             "futures-util",
@@ -89,9 +90,9 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-auth",
-        budget: 550,
+        budget: 700,
         ours: &["fanfare-hub"],
-        foreign: Some(&["jsonwebtoken", "serde", "thiserror"]),
+        foreign: Some(&["jsonwebtoken", "serde", "serde_json", "thiserror"]),
         unmentionable: WORLD,
     },
     Room {
@@ -110,7 +111,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-http",
-        budget: 4_000,
+        budget: 4_600,
         ours: &[
             "fanfare-auth",
             "fanfare-delivery",
@@ -122,7 +123,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare",
-        budget: 500,
+        budget: 600,
         ours: &[
             "fanfare-auth",
             "fanfare-http",
@@ -163,7 +164,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-cli",
-        budget: 2_050,
+        budget: 3_300,
         ours: &[
             "fanfare",
             "fanfare-bench",

@@ -123,13 +123,13 @@ fn a_key_that_is_taken_away_ends_what_hangs_on_it() {
     // What is no key changes nothing.
     desk.write("secret", "short", 0o600);
     hub.signal("HUP");
-    hub.says("keys stay as they were");
+    hub.says("everything stays as it was");
     let publish = || run(&server, &["pub", "chat", "x", "--token-file", &token], "");
     assert_eq!(publish().code, Some(0));
     assert_eq!(reader.line(), "x");
     desk.write("secret", &"another secret of many bytes".repeat(2), 0o600);
     hub.signal("HUP");
-    hub.says("keys were read anew");
+    hub.says("were read anew");
     assert_refused(&publish(), "bad_credential");
     reader.says("the token is worth nothing any more");
     assert_refused(&reader.ended(), "the hub ended the stream");

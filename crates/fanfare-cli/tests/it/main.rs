@@ -10,9 +10,11 @@ mod access;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod bench;
+mod config;
 mod discretion;
 mod durable;
 mod folder;
+mod jwks;
 mod program;
 mod publish;
 mod relay;

@@ -55,11 +55,11 @@ fn a_new_certificate_is_shown_and_no_stream_is_dropped() {
     // Half of a change is none.
     write("cert", &second.0);
     hub.signal("HUP");
-    hub.says("the certificate stays as it was");
+    hub.says("everything stays as it was");
     assert_eq!(publish("first", "1"), Some(0));
     write("key", &second.1);
     hub.signal("HUP");
-    hub.says("the certificate was read anew");
+    hub.says("were read anew");
     assert_eq!(publish("second", "2"), Some(0));
     assert_ne!(publish("first", "3"), Some(0));
     assert_eq!([reader.line(), reader.line()], ["1", "2"]);
