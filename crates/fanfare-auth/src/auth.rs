@@ -1,12 +1,12 @@
 //! Who may do what, for all who ask at once.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fanfare_hub::{Grant, Lease, Timestamp};
 
 use crate::keys::Key;
-use crate::revoked::{Revocation, RevocationError, Revoked};
+use crate::revoked::{Ledger, Revocation, RevocationError, Revoked};
 use crate::token::{self, Refusal};
 
 /// What the operator decided about who may do what.
@@ -54,6 +54,8 @@ struct Shared {
     /// Asked with every request, so that an open hub takes one lock for each and not three.
     has_keys: AtomicBool,
     revoked: Revoked,
+    /// Where that is kept.
+    ledger: Mutex<Option<Box<dyn Ledger>>>,
     /// Rises whenever a credential may have become worth nothing.
     generation: AtomicU64,
     /// Whether a token came that names a key which is not there.
@@ -101,6 +103,7 @@ impl Auth {
                 has_keys: AtomicBool::new(rules.takes_tokens()),
                 rules: RwLock::new(Arc::new(rules)),
                 revoked: Revoked::default(),
+                ledger: Mutex::default(),
                 generation: AtomicU64::new(0),
                 has_missed: AtomicBool::new(false),
             }),
@@ -117,13 +120,38 @@ impl Auth {
         self.shared.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Takes credentials back.
+    /// Takes credentials back. Waits for the ledger, if there is one.
     ///
     /// # Errors
-    /// As many are taken back as are remembered, or nothing is named.
+    /// As many are taken back as are remembered, nothing is named, or it cannot be kept.
     pub fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<(), RevocationError> {
         self.shared.revoked.add(revocation, now)?;
         self.shared.generation.fetch_add(1, Ordering::Release);
+        let ledger = self.shared.ledger.lock();
+        let ledger = ledger.unwrap_or_else(PoisonError::into_inner);
+        match &*ledger {
+            // Read below the lock, so that what is kept last is all there is.
+            Some(ledger) => ledger
+                .keep(&self.shared.revoked.all())
+                .map_err(RevocationError::NotKept),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back again what was taken back before, and keeps from now on what will be.
+    ///
+    /// # Errors
+    /// There is more of it than is remembered, or something that was never taken back.
+    pub fn keep_in(
+        &self,
+        ledger: impl Ledger,
+        before: Vec<(Revocation, Timestamp)>,
+    ) -> Result<(), RevocationError> {
+        for (revocation, at) in before {
+            self.shared.revoked.add(revocation, at)?;
+        }
+        let current = self.shared.ledger.lock();
+        *current.unwrap_or_else(PoisonError::into_inner) = Some(Box::new(ledger));
         Ok(())
     }
 

@@ -20,5 +20,5 @@ pub mod token;
 pub use auth::{Auth, Lapse, Rules};
 pub use jwks::JwksError;
 pub use keys::{ALGORITHMS, Key, KeyError, SigningKey};
-pub use revoked::{Revocation, RevocationError};
+pub use revoked::{Ledger, Revocation, RevocationError};
 pub use token::{Audience, Claims, Rights};

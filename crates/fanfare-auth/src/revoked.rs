@@ -1,6 +1,7 @@
 //! Credentials that were taken back before their time.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use fanfare_hub::limits::{REVOCATIONS_MAX, REVOKED_NAME_BYTES_MAX};
@@ -16,7 +17,7 @@ pub enum Revocation {
 }
 
 /// Why nothing was taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevocationError {
     /// As many are taken back as are remembered.
@@ -25,6 +26,18 @@ pub enum RevocationError {
     /// The name is empty or longer than any that is remembered.
     #[error("what is revoked has 1 to {REVOKED_NAME_BYTES_MAX} bytes")]
     BadName,
+    /// What was taken back is so until the hub ends, and is worth something again afterwards.
+    #[error("revoked until the hub restarts, since it could not be kept: {0}")]
+    NotKept(String),
+}
+
+/// Where what was taken back is kept beyond the end of the process.
+pub trait Ledger: fmt::Debug + Send + Sync + 'static {
+    /// Keeps all of this instead of what was kept before, and returns when it is safe.
+    ///
+    /// # Errors
+    /// Says why it is not.
+    fn keep(&self, all: &[(Revocation, Timestamp)]) -> Result<(), String>;
 }
 
 /// What was taken back.
@@ -63,6 +76,16 @@ impl Revoked {
             Revocation::Subject(subject) => drop(entries.subjects.insert(subject, now)),
         }
         Ok(())
+    }
+
+    /// Everything that was taken back, each with its time.
+    pub(crate) fn all(&self) -> Vec<(Revocation, Timestamp)> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let tokens = entries.tokens.iter().cloned();
+        let tokens = tokens.map(|id| (Revocation::Token(id), Timestamp::default()));
+        let subjects = entries.subjects.iter();
+        let subjects = subjects.map(|(name, at)| (Revocation::Subject(name.clone()), *at));
+        tokens.chain(subjects).collect()
     }
 
     pub(crate) fn has(&self, lease: &Lease) -> bool {

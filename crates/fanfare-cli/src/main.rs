@@ -11,6 +11,7 @@ mod files;
 mod hub_arg;
 mod jwks;
 mod keys;
+mod ledger;
 mod limit;
 mod logging;
 mod options;

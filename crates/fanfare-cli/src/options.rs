@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -151,6 +151,11 @@ impl HubOptions {
             );
         }
         Ok(limits)
+    }
+
+    /// The folder in which the hub keeps what shall survive it, if it has one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        (!self.memory).then_some(self.data.as_path())
     }
 
     /// Bytes of events that are kept in memory, where they are kept nowhere else.

@@ -12,6 +12,7 @@ use http::Uri;
 use crate::access::Access;
 use crate::config::file_default as config_default;
 use crate::jwks::Published;
+use crate::ledger;
 use crate::options::{HubOptions, listen, stop_signal};
 use crate::running::Running;
 use crate::tls::{TlsFiles, config};
@@ -87,6 +88,9 @@ impl Serve {
         let tls = certificate.clone().map(config);
         let listener = listen(self.listen, "--listen")?;
         let hub = self.hub.hub()?;
+        if let Some(folder) = self.hub.folder() {
+            ledger::keep(&auth, folder)?;
+        }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", listener.local_addr()?);
         let summary = self.summary();

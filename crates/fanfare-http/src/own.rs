@@ -1,6 +1,6 @@
 //! The hub's own routes: health, metrics, and what it tells of itself.
 
-use fanfare_auth::Revocation;
+use fanfare_auth::{Revocation, RevocationError};
 use fanfare_hub::limits::REVOKED_NAME_BYTES_MAX;
 use fanfare_hub::{EventId, MayAdminister, TopicName, TopicStatus};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -89,9 +89,15 @@ pub(crate) async fn revoke(app: &App, request: Request) -> Result<Response, Prob
         Revoke::Token(id) => Revocation::Token(id),
         Revoke::Subject(subject) => Revocation::Subject(subject),
     };
-    let revoked = app.auth().revoke(revocation, clock::now());
-    revoked.map_err(|error| Problem::bad("bad_body", error.to_string()))?;
-    Ok(json(&json!({ "status": "revoked" })))
+    let auth = app.auth().clone();
+    // Whoever keeps it may wait for a disk.
+    let revoked = tokio::task::spawn_blocking(move || auth.revoke(revocation, clock::now())).await;
+    match revoked {
+        Ok(Ok(())) => Ok(json(&json!({ "status": "revoked" }))),
+        Ok(Err(error @ RevocationError::NotKept(_))) => Err(Problem::not_kept(error.to_string())),
+        Ok(Err(error)) => Err(Problem::bad("bad_body", error.to_string())),
+        Err(error) => Err(Problem::not_kept(error.to_string())),
+    }
 }
 
 fn is_read(request: &Parts) -> bool {

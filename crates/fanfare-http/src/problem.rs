@@ -155,6 +155,11 @@ impl Problem {
             .retry_after(seconds.saturating_add(1))
     }
 
+    /// Something holds, and not beyond the end of the process.
+    pub(crate) fn not_kept(detail: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", detail).retry_after(1)
+    }
+
     /// Nothing more can be taken in just now.
     pub(crate) fn busy() -> Self {
         let detail = "the hub holds as many bodies as it may: try again in a moment";

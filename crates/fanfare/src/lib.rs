@@ -38,8 +38,8 @@ pub use fanfare_http::{
 pub use fanfare_hub::limits;
 pub use fanfare_hub::{
     AppendError, Durability, EventId, EventType, EventTypeError, Gap, GapReason, Limits, NewEvent,
-    PublishError, Receipt, Retention, RetentionRules, Selector, SelectorError, TopicError,
-    TopicName,
+    PublishError, Receipt, Retention, RetentionRules, Selector, SelectorError, Timestamp,
+    TopicError, TopicName,
 };
 pub use fanfare_log::OpenError;
 pub use hub::{Hub, HubBuilder, HubError};

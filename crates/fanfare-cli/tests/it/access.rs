@@ -223,3 +223,53 @@ fn a_hub_needs_to_know_nothing_secret() {
     let exit = run(server, &["pub", "a", "x", "--token-file", &token], "");
     assert_eq!(exit.code, Some(0), "{exit:?}");
 }
+
+#[test]
+fn what_was_revoked_stays_so_after_a_restart() {
+    let desk = Desk::new();
+    let data = DataFolder::new();
+    let folder = ["--data", data.path().to_str().unwrap()];
+    let admin = desk.token(&["--admin"]);
+    let admin = fs::read_to_string(admin).unwrap();
+    let revoke = |server: &str, body: &str| {
+        let curl = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail-with-body",
+                "--data",
+                body,
+            ])
+            .args([
+                "--header",
+                &format!("Authorization: Bearer {}", admin.trim()),
+            ])
+            .arg(format!("{server}/-/revoke"))
+            .output()
+            .unwrap();
+        assert!(curl.status.success(), "{curl:?}");
+    };
+    let publishes = |server: &str, token: &str| {
+        let exit = run(server, &["pub", "a", "x", "--token-file", token], "");
+        exit.code == Some(0)
+    };
+    let (hub, server) = desk.serve(&folder);
+    revoke(&server, "{\"token\":\"one\"}");
+    revoke(&server, "{\"subject\":\"ann\"}");
+    let one = desk.token(&["--publish", "**", "--id", "one"]);
+    assert!(!publishes(&server, &one));
+    drop(hub);
+    let (hub, server) = desk.serve(&folder);
+    assert!(!publishes(&server, &one));
+    let other = desk.token(&["--publish", "**", "--subject", "bob", "--id", "two"]);
+    assert!(publishes(&server, &other));
+    drop(hub);
+    // A file that cannot be read is no reason to take back less.
+    fs::write(Path::new(data.path()).join("revoked.json"), "{\"token\"").unwrap();
+    let key = desk.key();
+    let serve = ["serve", "--key", &key, "--listen", "127.0.0.1:0"];
+    assert_refused(
+        &run("", &[&serve, &folder[..]].concat(), ""),
+        "revoked.json is damaged",
+    );
+}

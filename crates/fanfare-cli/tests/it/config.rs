@@ -18,7 +18,7 @@ impl Desk {
     }
 
     fn config(&self) -> String {
-        let path = Path::new(self.0.path()).join("fanfare.toml");
+        let path = self.0.path().join("fanfare.toml");
         path.to_str().unwrap().to_owned()
     }
 
