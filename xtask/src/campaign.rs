@@ -5,8 +5,10 @@
 //! - `record`: what a run leaves in `docs/results`;
 //! - `crash`, `corrupt`, `disk_full`, `power_cut`: what is taken away;
 //! - `guest`: a machine of one's own, for what takes a power cut or more than a process may have;
+//! - `acme`: certificates, from an authority of its own;
 //! - `million`: nothing is taken away there, there are only very many.
 
+pub(crate) mod acme;
 pub(crate) mod corrupt;
 pub(crate) mod crash;
 pub(crate) mod disk_full;

@@ -32,6 +32,8 @@ enum Verb {
     Tidy(tidy::Options),
     /// Measure one part against its peers.
     Bench(bench::Options),
+    /// Have certificates made and renewed by an authority on this machine.
+    Acme(campaign::acme::Options),
     /// Kill the hub under load again and again, and count what was lost.
     Crash(campaign::crash::Options),
     /// Damage the log in every kind of place, and look at what is told.
@@ -64,6 +66,7 @@ fn run(cli: Cli) -> Result<bool> {
         Verb::Test(options) | Verb::Ci(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Acme(options) => campaign::acme::run(&options),
         Verb::Crash(options) => campaign::crash::run(&options),
         Verb::Corrupt(options) => campaign::corrupt::run(&options),
         Verb::DiskFull(options) => campaign::disk_full::run(&options),

@@ -12,11 +12,9 @@ use fanfare::auth::{Key, jwks};
 use http::header::{ACCEPT, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use tokio::time::{Instant, timeout};
+
+use crate::https::{self, Https};
 
 /// How long a fetch may take. An issuer that is slower is as good as none.
 const FETCH_MAX: Duration = Duration::from_secs(10);
@@ -90,7 +88,7 @@ impl Published {
 /// Fetches the keys of one issuer.
 pub(crate) struct Issuer {
     url: JwksUrl,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Https<Empty<Bytes>>,
     /// What the last set was called (RFC 9110 8.8.3).
     etag: Option<HeaderValue>,
     /// When it was fetched last, and whether that went well.
@@ -99,16 +97,9 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     pub(crate) fn new(url: &JwksUrl) -> Result<Self> {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)
-            .context("cannot read the certificates that this system trusts")?
-            .https_or_http()
-            .enable_http1()
-            .build();
         Ok(Self {
             url: url.clone(),
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: https::client()?,
             etag: None,
             last: None,
         })

@@ -1,6 +1,7 @@
 //! The `fanfare` binary: runs a hub, publishes to one, subscribes to one, puts a load on one.
 
 mod access;
+mod acme;
 #[cfg(target_os = "linux")]
 mod bench;
 mod check;
@@ -8,6 +9,7 @@ mod cli;
 mod config;
 mod dev;
 mod files;
+mod https;
 mod hub_arg;
 mod jwks;
 mod keys;

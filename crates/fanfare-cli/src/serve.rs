@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -10,6 +11,7 @@ use fanfare::{Cors, Proxies, Server};
 use http::Uri;
 
 use crate::access::Access;
+use crate::acme::Acme;
 use crate::config::file_default as config_default;
 use crate::jwks::Published;
 use crate::ledger;
@@ -33,6 +35,8 @@ use crate::tls::{TlsFiles, config};
   fanfare serve --open --listen 0.0.0.0:4000                 for everybody who can reach it
   fanfare serve --open --data /var/lib/fanfare               with its events in a place of their own
   fanfare serve --open --cors-origin https://app.example     for the pages of one site
+  fanfare serve --open --listen 0.0.0.0:443 --acme push.example
+                                                             with certificates made and renewed
   fanfare serve --open --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem")]
 pub(crate) struct Serve {
     /// Address to listen on
@@ -75,6 +79,9 @@ pub(crate) struct Serve {
     pub(crate) tls_files: TlsFiles,
 
     #[command(flatten)]
+    pub(crate) acme: Acme,
+
+    #[command(flatten)]
     pub(crate) hub: HubOptions,
 }
 
@@ -84,12 +91,19 @@ impl Serve {
         let auth = Auth::new(self.access.rules(&published)?);
         let (cors, proxies) = (self.cors()?, self.proxies()?);
         let stop = stop_signal()?;
-        let certificate = self.tls_files.load()?;
+        self.acme.check(self.listen)?;
+        let certificate = match self.acme.is_on() {
+            true => Some(Arc::default()),
+            false => self.tls_files.load()?,
+        };
         let tls = certificate.clone().map(config);
         let listener = listen(self.listen, "--listen")?;
         let hub = self.hub.hub()?;
         if let Some(folder) = self.hub.folder() {
             ledger::keep(&auth, folder)?;
+            if let Some(certificate) = certificate.clone().filter(|_| self.acme.is_on()) {
+                self.acme.clone().keep(certificate, folder)?;
+            }
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", listener.local_addr()?);
@@ -162,6 +176,9 @@ impl Serve {
         }
         if self.tls_files.is_on() != before.tls_files.is_on() {
             waits.push("tls-cert");
+        }
+        if self.acme != before.acme {
+            waits.push("acme");
         }
         waits.extend(self.hub.waits_for_restart(&before.hub));
         waits

@@ -1,7 +1,9 @@
 //! TLS configurations: from PEM files, or made up for development.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -24,16 +26,26 @@ pub(crate) struct TlsFiles {
     tls_key: Option<PathBuf>,
 }
 
+/// What an authority asks for that wants to see a proof (RFC 8737 6.2).
+const ACME_PROTOCOL: &[u8] = b"acme-tls/1";
+
 /// The certificate that connections are answered with from now on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Certificate {
-    current: RwLock<Arc<CertifiedKey>>,
+    current: RwLock<Option<Arc<CertifiedKey>>>,
+    /// What authorities are shown, by domain.
+    proofs: RwLock<HashMap<String, Arc<CertifiedKey>>>,
 }
 
 impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut protocols = hello.alpn().into_iter().flatten();
+        if protocols.any(|protocol| protocol == ACME_PROTOCOL) {
+            let proofs = self.proofs.read().unwrap_or_else(PoisonError::into_inner);
+            return proofs.get(hello.server_name()?).cloned();
+        }
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&current))
+        current.clone()
     }
 }
 
@@ -41,18 +53,64 @@ impl Certificate {
     /// Answers with another one from now on. Open connections stay as they are.
     pub(crate) fn replace(&self, key: Arc<CertifiedKey>) {
         let current = self.current.write();
-        *current.unwrap_or_else(PoisonError::into_inner) = key;
+        *current.unwrap_or_else(PoisonError::into_inner) = Some(key);
     }
+
+    /// Answers with this chain from now on, and says when another one is due: when a third of its
+    /// time is left, as authorities advise.
+    pub(crate) fn take_up(&self, chain: &str, key: &str) -> Result<SystemTime> {
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes());
+        let chain: Vec<_> = chain.collect::<Result<_, _>>()?;
+        let first = chain
+            .first()
+            .context("there is no certificate in the chain")?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(first)?;
+        let validity = parsed.validity();
+        let begin = u64::try_from(validity.not_before.timestamp())?;
+        let end = u64::try_from(validity.not_after.timestamp())?;
+        let due = end.saturating_sub(end.saturating_sub(begin) / 3);
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+        self.replace(certified(chain, key)?);
+        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(due))
+    }
+
+    /// Shows this to an authority that asks for the domain.
+    pub(crate) fn show_proof(&self, domain: &str, proof: Arc<CertifiedKey>) {
+        let proofs = self.proofs.write();
+        let mut proofs = proofs.unwrap_or_else(PoisonError::into_inner);
+        proofs.insert(domain.to_owned(), proof);
+    }
+
+    /// Shows no proofs any more.
+    pub(crate) fn forget_proofs(&self) {
+        let proofs = self.proofs.write();
+        proofs.unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// What shows an authority that whoever ordered has the domain (RFC 8737 3).
+pub(crate) fn proof(domain: &str, digest: &[u8]) -> Result<Arc<CertifiedKey>> {
+    let pair = rcgen::KeyPair::generate()?;
+    let mut parameters = rcgen::CertificateParams::new([domain.to_owned()])?;
+    let extension = rcgen::CustomExtension::new_acme_identifier(digest);
+    parameters.custom_extensions = vec![extension];
+    let made = parameters.self_signed(&pair)?;
+    let key = PrivatePkcs8KeyDer::from(pair.serialize_der());
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let key = provider.key_provider.load_private_key(key.into())?;
+    // Not held against its key: what is critical in it is for authorities only to understand.
+    let shown = CertifiedKey::new(vec![made.der().clone()], key);
+    Ok(Arc::new(shown))
 }
 
 impl TlsFiles {
     /// Reads the files, if there are any.
     pub(crate) fn load(&self) -> Result<Option<Arc<Certificate>>> {
-        let Some(key) = self.read()? else {
-            return Ok(None);
-        };
-        let current = RwLock::new(key);
-        Ok(Some(Arc::new(Certificate { current })))
+        Ok(self.read()?.map(|key| {
+            let certificate = Certificate::default();
+            certificate.replace(key);
+            Arc::new(certificate)
+        }))
     }
 
     /// Whether there is a certificate.
@@ -97,8 +155,9 @@ pub(crate) fn self_made() -> Result<Arc<ServerConfig>> {
     let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names)?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let current = RwLock::new(certified(vec![made.cert.der().clone()], key.into())?);
-    Ok(config(Arc::new(Certificate { current })))
+    let certificate = Certificate::default();
+    certificate.replace(certified(vec![made.cert.der().clone()], key.into())?);
+    Ok(config(Arc::new(certificate)))
 }
 
 fn certified(
@@ -115,6 +174,7 @@ pub(crate) fn config(certificate: Arc<Certificate>) -> Arc<ServerConfig> {
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_cert_resolver(certificate);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let protocols = [&b"h2"[..], b"http/1.1", ACME_PROTOCOL];
+    config.alpn_protocols = protocols.map(<[u8]>::to_vec).to_vec();
     Arc::new(config)
 }

@@ -67,6 +67,11 @@ pub(crate) const STEPS: &[Step] = &[
         work: campaigns,
     },
     Step {
+        name: "acme",
+        about: "certificates are ordered, shown, renewed and kept",
+        work: campaign::acme::short,
+    },
+    Step {
         name: "conformance",
         about: "foreign clients receive every byte",
         work: conformance,
