@@ -182,7 +182,6 @@ impl Authority {
             self.certificate.show_proof(&domain, shown);
             challenge.set_ready().await?;
         }
-        drop(authorizations);
         let status = order.poll_ready(&patience()).await;
         let status = status
             .context("the authority was not convinced: does port 443 of the domain lead here?")?;

@@ -4,7 +4,7 @@
 //! goes away at the end. What a client sees is asked with curl.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -78,80 +78,113 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         fs::remove_dir_all(&data)?;
     }
     prepare(folder)?;
+    let mut scene = Scene::new(folder, data);
     let authority = Running(authority(&bin.join("pebble"), folder)?);
-    let mut lines = Vec::new();
-    let mut tell = |line: String| {
-        println!("{line}");
-        lines.push(line);
-    };
-
-    let began = Instant::now();
-    let mut hub = Running(hub(folder, &data)?);
-    let root = folder.join("root.pem");
-    wait("the authority's root", || {
-        let [_, management, _] = PORTS;
-        let url = format!("https://localhost:{management}/roots/0");
-        let pem = curl(&folder.join("authority.pem"), &[&url])?;
-        Ok(pem
-            .contains("BEGIN CERTIFICATE")
-            .then(|| fs::write(&root, pem))
-            .is_some())
-    })?;
-    let health = format!("https://localhost:{}/-/health/live", PORTS[2]);
-    wait("the first certificate", || {
-        Ok(curl(&root, &[&health])?.contains("live"))
-    })?;
-    tell(format!(
-        "first certificate: {:.1} s after the start",
-        began.elapsed().as_secs_f64()
-    ));
-
-    let topic = format!("https://localhost:{}/chat", PORTS[2]);
-    let stream = folder.join("stream");
-    let mut reader = words("curl --silent --no-buffer --cacert");
-    reader
-        .arg(&root)
-        .arg(&topic)
-        .stdout(File::create(&stream)?)
-        .stdin(Stdio::null());
-    let _reader = Running(reader.spawn()?);
-    wait("the stream", || {
-        Ok(fs::read_to_string(&stream)?.contains("id:"))
-    })?;
-    let first = serial(&root)?;
-    let began = Instant::now();
-    wait("another certificate", || Ok(serial(&root)? != first))?;
-    tell(format!(
-        "renewed: after {:.1} s of {VALID_S}",
-        began.elapsed().as_secs_f64()
-    ));
-    curl(&root, &["--data", "still here", &topic])?;
-    wait("the event on the old stream", || {
-        Ok(fs::read_to_string(&stream)?.contains("data: still here"))
-    })?;
-    tell("a stream from before the renewal: open, and got what was published after it".to_owned());
-
-    drop(authority);
-    hub.0.kill()?;
-    hub.0.wait()?;
-    let kept = serial_of(&data.join("acme/chain.pem"))?;
-    let _hub = Running(self::hub(folder, &data)?);
-    wait("the hub", || Ok(curl(&root, &[&health])?.contains("live")))?;
-    ensure!(
-        serial(&root)? == kept,
-        "the kept certificate is not the one that is shown"
-    );
-    tell("started again without the authority: the kept certificate is shown".to_owned());
+    let hub = scene.first()?;
+    scene.renewed()?;
+    drop((authority, hub));
+    scene.kept()?;
     if options.record {
         Record {
             name: "acme",
             about: ABOUT,
             command: "cargo xtask acme --record".to_owned(),
-            found: lines.iter().map(|line| format!("- {line}\n")).collect(),
+            found: scene
+                .lines
+                .iter()
+                .map(|line| format!("- {line}\n"))
+                .collect(),
         }
         .write()?;
     }
     Ok(true)
+}
+
+/// What happens one after the other, and what was seen.
+struct Scene {
+    folder: PathBuf,
+    data: PathBuf,
+    /// What the certificates are held against.
+    root: PathBuf,
+    lines: Vec<String>,
+}
+
+impl Scene {
+    fn new(folder: &Path, data: PathBuf) -> Self {
+        Self {
+            folder: folder.to_path_buf(),
+            data,
+            root: folder.join("root.pem"),
+            lines: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, line: String) {
+        println!("{line}");
+        self.lines.push(line);
+    }
+
+    /// A hub without a certificate gets one.
+    fn first(&mut self) -> Result<Running> {
+        let began = Instant::now();
+        let hub = Running(hub(&self.folder, &self.data)?);
+        wait("the authority's root", || {
+            let [_, management, _] = PORTS;
+            let url = format!("https://localhost:{management}/roots/0");
+            let pem = curl(&self.folder.join("authority.pem"), &[&url])?;
+            fs::write(&self.root, &pem)?;
+            Ok(pem.contains("BEGIN CERTIFICATE"))
+        })?;
+        self.is_live()?;
+        let took = began.elapsed().as_secs_f64();
+        self.tell(format!("first certificate: {took:.1} s after the start"));
+        Ok(hub)
+    }
+
+    /// Another certificate is there in time, and no stream ends for it.
+    fn renewed(&mut self) -> Result<()> {
+        let topic = url("chat");
+        let stream = self.folder.join("stream");
+        let mut reader = words("curl --silent --no-buffer --cacert");
+        reader.arg(&self.root).arg(&topic);
+        reader.stdout(File::create(&stream)?).stdin(Stdio::null());
+        let _reader = Running(reader.spawn()?);
+        let has = |text: &str| Ok(fs::read_to_string(&stream)?.contains(text));
+        wait("the stream", || has("id:"))?;
+        let (first, began) = (serial(&self.root)?, Instant::now());
+        wait("another certificate", || Ok(serial(&self.root)? != first))?;
+        let took = began.elapsed().as_secs_f64();
+        curl(&self.root, &["--data", "still here", &topic])?;
+        wait("the event on the old stream", || has("data: still here"))?;
+        self.tell(format!("renewed: {took:.1} s later, of {VALID_S}"));
+        self.tell("a stream from before got what was published afterwards".to_owned());
+        Ok(())
+    }
+
+    /// A hub that starts when the authority is gone has the certificate from before.
+    fn kept(&mut self) -> Result<()> {
+        let kept = serial_of(&self.data.join("acme/chain.pem"))?;
+        let _hub = Running(hub(&self.folder, &self.data)?);
+        self.is_live()?;
+        let shown = serial(&self.root)?;
+        ensure!(
+            shown == kept,
+            "the kept certificate is not the one that is shown"
+        );
+        self.tell("started without the authority: the kept certificate is shown".to_owned());
+        Ok(())
+    }
+
+    fn is_live(&self) -> Result<()> {
+        let health = url("-/health/live");
+        wait("a certificate", || {
+            Ok(curl(&self.root, &[&health])?.contains("live"))
+        })
+    }
+}
+
+fn url(path: &str) -> String {
+    format!("https://localhost:{}/{path}", PORTS[2])
 }
 
 /// Writes the authority's own certificate, and what it is to do.

@@ -164,7 +164,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-cli",
-        budget: 3_300,
+        budget: 3_550,
         ours: &[
             "fanfare",
             "fanfare-bench",
