@@ -1,8 +1,10 @@
 //! WebSocket (RFC 6455): the envelopes of a subscription out, frames to publish in, on one socket.
 
+mod meter;
 mod session;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use fanfare_hub::{Selector, Start, Subscribed};
 use http::header::{
@@ -17,6 +19,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+pub use self::meter::Metered;
+
+use self::meter::Meter;
 use self::session::Session;
 use crate::app::App;
 use crate::body::{Body, Request, Response};
@@ -25,7 +30,7 @@ use crate::problem::Problem;
 use crate::subscribe;
 
 /// An open WebSocket.
-pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub type Socket = WebSocketStream<Metered<TokioIo<Upgraded>>>;
 
 /// What is read ahead: enough for chat-sized frames; the library's default is 128 KiB for each
 /// connection.
@@ -55,7 +60,8 @@ where
     let serve = move |socket| async move {
         stop.run_until_cancelled(serve(socket)).await;
     };
-    accept(app.as_ref(), head, MESSAGE_BYTES_MAX, serve).unwrap_or_else(Problem::into_response)
+    accept(app.as_ref(), head, MESSAGE_BYTES_MAX, None, serve)
+        .unwrap_or_else(Problem::into_response)
 }
 
 /// Answers a GET of a topic that wants to become a WebSocket.
@@ -74,11 +80,13 @@ pub(crate) async fn respond(app: &App, request: Request) -> Result<Response, Pro
         Subscribed::Open(cursor) => Some(cursor),
         Subscribed::Over => None,
     };
-    let session = Session::new(app.clone(), asker, topic, slots);
+    let limits = Arc::clone(&app.hub().limits());
+    let meter = Meter::new(app.quotas().hold_body(), limits.bodies_bytes_max);
+    let session = Session::new(app.clone(), asker, topic, slots, meter.clone());
     // JSON may escape a character with six; the envelope around it is small.
-    let message_bytes_max = 6 * app.hub().limits().event_bytes_max;
+    let message_bytes_max = 6 * limits.event_bytes_max;
     let (head, _body) = request.into_parts();
-    accept(Some(app), head, message_bytes_max, |socket| {
+    accept(Some(app), head, message_bytes_max, Some(meter), |socket| {
         session.run(socket, cursor)
     })
 }
@@ -87,6 +95,7 @@ fn accept<F, Fut>(
     app: Option<&App>,
     mut head: Parts,
     message_bytes_max: usize,
+    meter: Option<Meter>,
     serve: F,
 ) -> Result<Response, Problem>
 where
@@ -105,7 +114,8 @@ where
     let task = async move {
         match upgrade.await {
             Ok(upgraded) => {
-                let io = TokioIo::new(upgraded);
+                let inner = TokioIo::new(upgraded);
+                let io = Metered { inner, meter };
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 serve(socket).await;
             }

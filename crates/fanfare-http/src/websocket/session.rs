@@ -1,6 +1,7 @@
 //! One open WebSocket of a subscription.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::Socket;
+use super::{Meter, Socket};
 use crate::app::App;
 use crate::auth::Asker;
 use crate::clock;
@@ -36,6 +37,8 @@ pub(super) struct Session {
     /// Where a frame without a topic goes.
     topic: Option<TopicName>,
     _open: OpenStream,
+    /// Counts what comes until it is whole.
+    meter: Meter,
     /// Counts the socket among the streams of its client.
     _slots: Option<Box<Slots>>,
 }
@@ -57,6 +60,7 @@ impl Session {
         asker: Asker,
         topic: Option<TopicName>,
         slots: Option<Box<Slots>>,
+        meter: Meter,
     ) -> Self {
         let open = app.metrics().open_stream("websocket");
         Self {
@@ -65,6 +69,7 @@ impl Session {
             topic,
             _open: open,
             _slots: slots,
+            meter,
         }
     }
 
@@ -119,7 +124,7 @@ impl Session {
                     }
                     heartbeat.reset();
                 }
-                message = socket.next() => match message {
+                message = socket.next() => match message.inspect(|_| self.meter.is_whole()) {
                     Some(Ok(Message::Text(frame))) => {
                         let answer = self.publish(&frame).await;
                         socket.send(Message::text(answer.to_string())).await?;
@@ -256,6 +261,9 @@ fn fault(error: &Error) -> Option<(CloseCode, &'static str)> {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
         Error::Protocol(_) => Some((CloseCode::Protocol, "this breaks RFC 6455")),
         Error::Capacity(_) => Some((CloseCode::Size, "the frame is too large")),
+        Error::Io(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+            Some((CloseCode::Again, "the hub holds as much as it may"))
+        }
         Error::Utf8(_) => Some((CloseCode::Invalid, "the text is not UTF-8")),
         _ => None,
     }

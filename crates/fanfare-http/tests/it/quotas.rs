@@ -6,6 +6,9 @@ use fanfare_http::Proxies;
 use fanfare_hub::Limits;
 use fanfare_testkit::{Ask, Form, Protocol, TestHub, TestHubBuilder, until};
 
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
 use crate::access::bearer::{Bearing, builder, claims, rights, sign};
 
 /// A hub that trusts this machine to say who its clients are.
@@ -137,6 +140,16 @@ async fn a_body_that_comes_too_fast_is_slowed_down_and_stored() {
     assert!(started.elapsed() >= Duration::from_millis(200));
 }
 
+/// Waits until another body of half of what all may have finds no room.
+async fn more_than_half_is_held(hub: &TestHub) {
+    until("half is held", || async {
+        let half = hub.post("/c", "x".repeat(50_000));
+        let half = half.header("content-type", "application/x-ndjson");
+        half.send().await.status == 503
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn bodies_that_do_not_end_take_no_more_than_all_may() {
     let hub = TestHub::builder().limits(|limits| limits.bodies_bytes_max = 100_000);
@@ -144,14 +157,37 @@ async fn bodies_that_do_not_end_take_no_more_than_all_may() {
     let lines = "application/x-ndjson";
     let mut first = hub.pipe("/a", lines).await;
     first.send("x".repeat(60_000)).await;
+    more_than_half_is_held(&hub).await;
     let mut second = hub.pipe("/a", lines).await;
     second.send("y".repeat(60_000)).await;
     let refused = second.answer().await;
     assert_eq!((refused.status, &*refused.code()), (503, "busy"));
     // What is whole is let go, and so makes room.
     first.send("\nz\n").await;
-    let mut third = hub.pipe("/a", lines).await;
-    third.send(format!("{}\n", "y".repeat(60_000))).await;
-    assert_eq!(third.finish().await.stored().count, 1);
+    until("there is room again", || async {
+        let lines = hub.post("/b", "y".repeat(60_000));
+        let lines = lines.header("content-type", "application/x-ndjson");
+        lines.send().await.status == 201
+    })
+    .await;
     assert_eq!(first.finish().await.stored().count, 2);
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_end_is_counted_with_the_bodies() {
+    let hub = TestHub::builder().limits(|limits| limits.bodies_bytes_max = 100_000);
+    let hub = hub.start().await;
+    let mut socket = hub.subscribe(Form::WebSocket, "/a").await;
+    socket.opening().await;
+    let text = |bytes: usize| format!("{{\"data\":\"{}\"}}", "x".repeat(bytes));
+    for _ in 0..3 {
+        socket.send(Message::text(text(60_000))).await;
+        socket.next_message().await;
+        socket.next_message().await;
+    }
+    let mut other = hub.pipe("/b", "application/x-ndjson").await;
+    other.send("x".repeat(60_000)).await;
+    more_than_half_is_held(&hub).await;
+    socket.send(Message::text(text(60_000))).await;
+    assert_eq!(socket.close_code().await, Some(CloseCode::Again));
 }
