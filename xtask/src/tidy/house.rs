@@ -49,6 +49,18 @@ const FILES_AND_CLUSTER: &[&str] = &[
     "async_nats",
 ];
 
+/// The same, for whoever takes requests: a right is asked for, and never taken for granted.
+const FILES_CLUSTER_AND_TRUST: &[&str] = &[
+    "std::fs",
+    "std::process",
+    "tokio::fs",
+    "tokio::process",
+    "fanfare_log",
+    "async_nats",
+    "fanfare_hub::Trusted",
+    "fanfare_hub::grant::Trusted",
+];
+
 pub(crate) const HOUSE: &[Room] = &[
     Room {
         name: "fanfare-sse",
@@ -119,7 +131,7 @@ pub(crate) const HOUSE: &[Room] = &[
             "fanfare-sse",
         ],
         foreign: None,
-        unmentionable: FILES_AND_CLUSTER,
+        unmentionable: FILES_CLUSTER_AND_TRUST,
     },
     Room {
         name: "fanfare",
