@@ -39,17 +39,8 @@ const WORLD: &[&str] = &[
     "async_nats",
 ];
 
-/// What those may not touch who stand between the sockets and the log.
-const FILES_AND_CLUSTER: &[&str] = &[
-    "std::fs",
-    "std::process",
-    "tokio::fs",
-    "tokio::process",
-    "fanfare_log",
-    "async_nats",
-];
-
-/// The same, for whoever takes requests: a right is asked for, and never taken for granted.
+/// What those may not touch who take requests: files and brokers, and rights that were not asked
+/// for.
 const FILES_CLUSTER_AND_TRUST: &[&str] = &[
     "std::fs",
     "std::process",
