@@ -183,16 +183,51 @@ fn peers_that_wait_in_the_preface_cost_no_processor_time() {
     trial.end(24 << 10, &[]);
 }
 
-#[test]
-fn out_of_descriptors_is_waited_out_without_spinning() {
+/// A hub that may open 256 files.
+fn with_few_descriptors() -> Hub {
     let mut command = Command::new("sh");
     let script = "ulimit -n 256 && exec \"$0\" \"$@\"";
     command.args(["-c", script, env!("CARGO_BIN_EXE_fanfare")]);
     command.args("dev --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --quiet".split(' '));
-    let trial = Trial::of("descriptors", Hub::start(command));
+    Hub::start(command)
+}
+
+#[test]
+fn connections_leave_descriptors_for_the_log() {
+    let trial = Trial::of("reserved descriptors", with_few_descriptors());
+    let mut sockets: Vec<_> = (0..400).map(|_| trial.hub.connect()).collect();
+    trial.case("400 connections with 256 descriptors", |hub| {
+        let log = hub.log();
+        assert!(
+            log.contains("192 connections are taken and not 50000"),
+            "{log}"
+        );
+        // The witness has its own, and publishes and reads all the while.
+        let closed = sockets.iter_mut().rev().take(200);
+        let closed = closed
+            .map(read_to_end)
+            .filter(|rest| rest.is_empty())
+            .count();
+        assert_eq!(closed, 200);
+        assert_eq!(log.matches("cannot accept").count(), 0, "{log}");
+        "the last 200 closed".to_owned()
+    });
+    drop(sockets);
+    trial.end(16 << 10, &[]);
+}
+
+#[test]
+fn out_of_descriptors_is_waited_out_without_spinning() {
+    let trial = Trial::of("descriptors", with_few_descriptors());
+    // Less than the hub was started with, so that it takes more than it can have.
+    let pid = trial.hub.pid().to_string();
+    let prlimit = Command::new("prlimit")
+        .args(["--pid", &pid, "--nofile=100:100"])
+        .status();
+    assert!(prlimit.unwrap().success());
     let start = Instant::now();
     let sockets: Vec<_> = (0..400).map(|_| trial.hub.connect()).collect();
-    trial.case("400 connections with 256 descriptors", |hub| {
+    trial.case("400 connections with 100 descriptors", |hub| {
         let share = cpu_share(hub);
         assert!(share < 0.2, "{share} of a processor");
         let lines = hub.log().matches("cannot accept").count() as u64;

@@ -143,6 +143,11 @@ impl Hub {
         number.expect("a live process has memory").parse().unwrap()
     }
 
+    /// The process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor time used so far (proc(5): fields 14 and 15, in hundredths of a second).
     pub(super) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
