@@ -1,8 +1,8 @@
 //! The hub's own routes: health, metrics, and what it tells of itself.
 
 use fanfare_auth::{Revocation, RevocationError};
-use fanfare_hub::limits::REVOKED_NAME_BYTES_MAX;
-use fanfare_hub::{EventId, MayAdminister, TopicName, TopicStatus};
+use fanfare_hub::limits::{Bound, Measure, REVOKED_NAME_BYTES_MAX};
+use fanfare_hub::{EventId, Limits, MayAdminister, TopicName, TopicStatus};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -152,20 +152,17 @@ fn about(app: &App) -> Value {
         "uptime_s": app.uptime().as_secs(),
         "heartbeat_ms": millis(limits.heartbeat),
         "retry_ms": millis(limits.retry),
-        "limits": {
-            "event_bytes_max": limits.event_bytes_max,
-            "frame_bytes_max": limits.frame_bytes_max,
-            "body_bytes_max": limits.body_bytes_max,
-            "batch_events_max": limits.batch_events_max,
-            "topics_max": limits.topics_max,
-            "selectors_max": limits.selectors_max,
-            "patterns_max": limits.patterns_max,
-            "subscribers_max": limits.subscribers_max,
-            "history_events_max": limits.history_events_max,
-            "connections_max": limits.connections_max,
-            "idempotency_window_s": limits.idempotency_window.as_secs(),
-        },
+        "limits": bounds(&limits),
     })
+}
+
+/// Every limit by its name, times in milliseconds.
+fn bounds(limits: &Limits) -> Value {
+    let bound = |bound: &Bound| match bound.of(limits) {
+        Measure::Number(number) => (bound.name.to_owned(), json!(number)),
+        Measure::Span(span) => (format!("{}_ms", bound.name), json!(millis(span))),
+    };
+    Limits::ALL.iter().map(bound).collect()
 }
 
 fn metrics(app: &App) -> Response {

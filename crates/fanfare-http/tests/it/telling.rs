@@ -164,6 +164,7 @@ async fn the_hub_tells_what_it_is_and_what_bounds_it_has() {
     }
     assert_eq!(told["limits"]["event_bytes_max"], 1_234);
     assert_eq!(told["limits"]["topics_max"], 1_000_000);
+    assert_eq!(told["limits"]["drain_deadline_ms"], 8_000);
 }
 
 #[tokio::test]
