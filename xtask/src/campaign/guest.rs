@@ -13,7 +13,7 @@ use crate::command::{ask, words};
 use crate::test::packages::Package;
 
 /// What the scripts call; each is a link to busybox.
-const APPLETS: &str = "awk cut insmod ip mount nice poweroff sh sleep";
+const APPLETS: &str = "awk cut insmod ip mount poweroff renice sh sleep";
 
 /// Drivers that the cloud kernel leaves to modules; its ext4 is built in.
 const DRIVERS: [&str; 3] = ["virtio_pci", "virtio_blk", "virtio_net"];
