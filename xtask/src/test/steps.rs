@@ -63,7 +63,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "campaigns",
-        about: "a hub that is killed, damaged and out of room keeps its word",
+        about: "a hub that is killed, damaged, restarted and out of room keeps its word",
         work: campaigns,
     },
     Step {
@@ -99,11 +99,13 @@ const FUZZ_SECONDS: u32 = 30;
 const CLIENT: &str = "clients/js";
 const REACT: &str = "examples/react-message-board";
 
-/// Kills of the short campaign: some of each kind, in ten seconds.
-const KILLS: u32 = 10;
-
-/// Cases of the short campaign of damage: every kind of place some twenty times.
-const DAMAGES: u32 = 300;
+/// Of kills some of each kind, in ten seconds; of damage every kind of place some twenty times; of
+/// subscribers as many as come back within the same time.
+const SHORT: campaign::Short = campaign::Short {
+    kills: 10,
+    damages: 300,
+    clients: 300,
+};
 
 const CHROMIUM: Package<'_> = Package {
     name: "chromium",
@@ -190,7 +192,7 @@ fn is_beside(manifest: &str) -> bool {
 
 /// Short runs of what is otherwise run for an hour.
 fn campaigns() -> Result<Outcome> {
-    campaign::short(KILLS, DAMAGES)
+    campaign::short(&SHORT)
 }
 
 /// The run knows best what it needs, down to the texts of its corpus, and brings it.
