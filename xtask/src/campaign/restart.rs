@@ -45,7 +45,7 @@ const BACK_MAX: Duration = Duration::from_secs(30);
 
 const ABOUT: &str = "# Restarted under its subscribers
 
-Some thousand subscribers follow a topic each over HTTP/1.1, one in fifty a pattern and a topic, and eight publishers send some twenty requests a second, each with an idempotency key and most with a body that takes 0.4 s.
+Some thousand subscribers follow a topic each over HTTP/1.1, one in fifty a pattern and a topic, and eight publishers send some twenty requests a second, each with an idempotency key and most with a body that takes 0.4 s; one request in twenty is one that the hub has to refuse.
 The hub gets SIGTERM; when its process has ended, a new one starts on the same folder and the same port.
 Subscribers come back as an `EventSource` does: with the last id they saw, after the `retry:` that they were told last, and after the same time once more when nobody answers.
 Publishers try again with the same key what was not answered.
