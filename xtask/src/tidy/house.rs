@@ -59,7 +59,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-hub",
-        budget: 3_050,
+        budget: 3_100,
         ours: &["fanfare-sse"],
         foreign: Some(&[
             "bytes",
@@ -122,7 +122,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare",
-        budget: 500,
+        budget: 550,
         ours: &[
             "fanfare-auth",
             "fanfare-http",
