@@ -1,5 +1,7 @@
 //! `fanfare serve`: a hub for others.
 
+mod supervise;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -83,6 +85,7 @@ impl Serve {
             certificate,
         };
         files.read_anew_on_hangup()?;
+        let stop = supervise::told(hub.clone(), stop);
         let server = Server::new(hub).cors(cors).auth(auth).carriers(carriers);
         server.serve_all(vec![(listener, tls)], stop).await;
         Ok(())

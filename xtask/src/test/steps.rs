@@ -127,6 +127,10 @@ const OPENSSL: Package<'_> = Package {
     name: "openssl",
     program: "openssl",
 };
+const STRACE: Package<'_> = Package {
+    name: "strace",
+    program: "strace",
+};
 const NPM: Package<'_> = Package {
     name: "npm",
     program: "npm",
@@ -156,8 +160,8 @@ fn clippy() -> Result<Outcome> {
 
 fn unit() -> Result<Outcome> {
     // For the peer that vanishes, which needs a network that can be cut, for a clock that steps,
-    // and for keys that somebody else made.
-    packages::bring(&[IP, CLOCK, OPENSSL])?;
+    // for keys that somebody else made, and for syncs that fail or hang.
+    packages::bring(&[IP, CLOCK, OPENSSL, STRACE])?;
     cargo("test --workspace --all-targets --no-fail-fast")?;
     // The same HTTP over the driver that systems without epoll have.
     let mut again = words("cargo test --package fanfare-http --test it --no-fail-fast");

@@ -163,7 +163,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-cli",
-        budget: 2_050,
+        budget: 2_300,
         ours: &[
             "fanfare",
             "fanfare-bench",

@@ -17,5 +17,6 @@ mod program;
 mod publish;
 mod relay;
 mod subscribe;
+mod supervise;
 mod texts;
 mod tls;
