@@ -4,6 +4,7 @@ mod access;
 #[cfg(target_os = "linux")]
 mod bench;
 mod dev;
+mod health;
 mod hub_arg;
 mod keys;
 mod logging;
@@ -48,7 +49,6 @@ struct Cli {
         value_name = "FILTER"
     )]
     log: String,
-
     #[command(subcommand)]
     command: Command,
 }
@@ -60,6 +60,7 @@ enum Command {
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
     Token(token::Token),
+    Health(health::HealthCheck),
     #[cfg(target_os = "linux")]
     Bench(bench::Bench),
 }
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
             Command::Token(token) => token.run(),
+            Command::Health(health) => health.run(),
             #[cfg(target_os = "linux")]
             Command::Bench(bench) => bench.run(),
         }

@@ -199,3 +199,28 @@ fn a_watchdog_is_not_fed_once_a_sync_has_failed() {
     );
     assert!(hub.ask("/-/health/ready").starts_with("HTTP/1.1 503 "));
 }
+
+#[test]
+fn health_says_whether_a_publish_would_be_stored() {
+    let health = |address: &str| {
+        let server = format!("http://{address}");
+        let output = Command::new(env!("CARGO_BIN_EXE_fanfare"))
+            .args(["health", "--server", &server])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let hub = Supervised::start(OFTEN, Some("error=EIO"));
+    assert_eq!(hub.word(), "READY=1");
+    assert_eq!(health(&hub.address).0, Some(0));
+    hub.words_until_silence();
+    let (code, reason) = health(&hub.address);
+    assert_eq!(code, Some(1));
+    assert!(reason.contains("not ready"), "{reason}");
+    let address = hub.address.clone();
+    drop(hub);
+    assert_eq!(health(&address).0, Some(1));
+}
