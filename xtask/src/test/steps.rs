@@ -123,6 +123,10 @@ const NODE: Package<'_> = Package {
     name: "nodejs",
     program: "node",
 };
+const NGINX: Package<'_> = Package {
+    name: "nginx-light",
+    program: "nginx",
+};
 const OPENSSL: Package<'_> = Package {
     name: "openssl",
     program: "openssl",
@@ -160,8 +164,8 @@ fn clippy() -> Result<Outcome> {
 
 fn unit() -> Result<Outcome> {
     // For the peer that vanishes, which needs a network that can be cut, for a clock that steps,
-    // for keys that somebody else made, and for syncs that fail or hang.
-    packages::bring(&[IP, CLOCK, OPENSSL, STRACE])?;
+    // for keys that somebody else made, for syncs that fail or hang, and for a proxy in front.
+    packages::bring(&[IP, CLOCK, OPENSSL, STRACE, NGINX])?;
     cargo("test --workspace --all-targets --no-fail-fast")?;
     // The same HTTP over the driver that systems without epoll have.
     let mut again = words("cargo test --package fanfare-http --test it --no-fail-fast");

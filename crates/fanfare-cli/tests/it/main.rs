@@ -14,6 +14,7 @@ mod discretion;
 mod durable;
 mod folder;
 mod program;
+mod proxy;
 mod publish;
 mod relay;
 mod subscribe;
