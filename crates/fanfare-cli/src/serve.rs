@@ -121,7 +121,7 @@ impl Files {
         let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
-                self.read_anew();
+                supervise::reloads(|| self.read_anew());
             }
         });
         Ok(())

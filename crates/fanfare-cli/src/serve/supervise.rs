@@ -31,6 +31,19 @@ pub(crate) async fn told(hub: Hub, stop: impl Future<Output = ()>) {
     supervisor.tell("STOPPING=1");
 }
 
+/// Says that files are read anew while that is so.
+pub(super) fn reloads(read: impl FnOnce()) {
+    let supervisor = Supervisor::of_environment();
+    let tell = |word| {
+        if let Some(supervisor) = &supervisor {
+            supervisor.tell(word);
+        }
+    };
+    tell("RELOADING=1");
+    read();
+    tell("READY=1");
+}
+
 /// Who started the hub and wants to know how it is.
 struct Supervisor {
     socket: UnixDatagram,

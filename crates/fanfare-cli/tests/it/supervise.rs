@@ -93,10 +93,14 @@ impl Supervised {
         answer
     }
 
-    fn terminate(&mut self) -> ExitStatus {
+    fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(status.unwrap().success());
+    }
+
+    fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
         self.child.wait().unwrap()
     }
 }
@@ -165,6 +169,15 @@ fn a_supervisor_is_told_when_the_hub_is_there_that_it_works_and_that_it_stops() 
     assert!(
         hub.ask("/-/checks?history=all")
             .starts_with("HTTP/1.1 404 ")
+    );
+    hub.signal("HUP");
+    let mut word = hub.word();
+    while word == "WATCHDOG=1" {
+        word = hub.word();
+    }
+    assert_eq!(
+        (word.as_str(), hub.word().as_str()),
+        ("RELOADING=1", "READY=1")
     );
     assert!(hub.terminate().success());
     let rest = hub.words_until_silence();
