@@ -4,6 +4,7 @@
 //! - `hub`: the hub, another program, and what it says of itself;
 //! - `record`: what a run leaves in `docs/results`;
 //! - `crash`, `corrupt`, `disk_full`, `power_cut`: what is taken away;
+//! - `restart`: nothing is, but everybody is sent away for a moment;
 //! - `guest`: a machine of one's own, for what takes a power cut or more than a process may have;
 //! - `acme`: certificates, from an authority of its own;
 //! - `million`: nothing is taken away there, there are only very many.
@@ -18,6 +19,7 @@ mod load;
 pub(crate) mod million;
 pub(crate) mod power_cut;
 mod record;
+pub(crate) mod restart;
 
 use anyhow::{Result, ensure};
 
@@ -26,22 +28,40 @@ use crate::test::Outcome;
 /// The same each time: what a test finds has to be found again.
 const SEED: u64 = 1;
 
+/// How much the short campaigns do.
+pub(crate) struct Short {
+    pub(crate) kills: u32,
+    pub(crate) damages: u32,
+    /// Subscribers of the one restart.
+    pub(crate) clients: u32,
+}
+
 /// Runs each campaign but the power cuts for a few seconds.
-pub(crate) fn short(kills: u32, damages: u32) -> Result<Outcome> {
+pub(crate) fn short(short: &Short) -> Result<Outcome> {
     let crash = crash::Options {
-        rounds: kills,
+        rounds: short.kills,
         seed: SEED,
         record: false,
     };
     ensure!(crash::run(&crash)?, "a hub that was killed broke its word");
     let corrupt = corrupt::Options {
-        cases: damages,
+        cases: short.damages,
         seed: SEED,
         record: false,
     };
     ensure!(
         corrupt::run(&corrupt)?,
         "a log that was damaged was not told"
+    );
+    let restart = restart::Options {
+        clients: short.clients,
+        rounds: 1,
+        seed: SEED,
+        record: false,
+    };
+    ensure!(
+        restart::run(&restart)?,
+        "a hub that was restarted broke a word"
     );
     if !disk_full::is_possible() {
         let note = "no disk was filled, because that takes the rights of root";

@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[cfg(target_os = "linux")]
 use crate::bench;
 use crate::config::{self, Read, Trouble};
-use crate::{check, dev, publish, serve, subscribe, token};
+use crate::{check, dev, health, publish, serve, subscribe, token};
 
 /// A push server for the web: publish with one POST, and every browser that holds an EventSource
 /// open receives it.
@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
     Token(token::Token),
+    Health(health::HealthCheck),
     #[cfg(target_os = "linux")]
     Bench(bench::Bench),
 }

@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod dev;
 mod files;
+mod health;
 mod https;
 mod hub_arg;
 mod jwks;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
             Command::Token(token) => token.run(),
+            Command::Health(health) => health.run(),
             #[cfg(target_os = "linux")]
             Command::Bench(bench) => bench.run(),
         }

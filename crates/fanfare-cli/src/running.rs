@@ -17,7 +17,7 @@ use tokio::time::{Instant, interval_at};
 
 use crate::cli;
 use crate::jwks::{self, Issuer, Published};
-use crate::serve::Serve;
+use crate::serve::{Serve, supervise};
 use crate::tls::Certificate;
 
 /// How often it is looked whether a file has changed. Looking costs some microseconds for each.
@@ -51,14 +51,14 @@ impl Running {
                         if hangup.is_none() {
                             return;
                         }
-                        self.read_anew();
+                        supervise::reloads(|| self.read_anew());
                         issuers = self.issuers();
                     }
                     _ = watches.tick() => {
                         let now = self.stamps();
                         if now != stamps {
                             tracing::info!("a file has changed");
-                            self.read_anew();
+                            supervise::reloads(|| self.read_anew());
                             issuers = self.issuers();
                         }
                     }

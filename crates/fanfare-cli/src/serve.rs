@@ -1,5 +1,7 @@
 //! `fanfare serve`: a hub for others.
 
+pub(crate) mod supervise;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,6 +123,7 @@ impl Serve {
             controls: server.controls(),
             certificate,
         };
+        let stop = supervise::told(running.hub.clone(), stop);
         running.fetch_first().await;
         running.keep()?;
         println!("Fanfare is listening on {address}");

@@ -87,6 +87,9 @@ pub struct Publication {
     pub idempotency: Option<IdempotencyKey>,
 }
 
+/// How many topics a hub has of its own: that of [`TopicName::of_checks`].
+const OWN_TOPICS: usize = 1;
+
 /// Why nothing was stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -251,14 +254,16 @@ impl Hub {
         self.shared.log.topic(topic).await
     }
 
-    /// Topics in the order of their names, from behind `after`.
+    /// Topics in the order of their names, from behind `after`, without the hub's own.
     pub async fn topics(
         &self,
         _may: MayAdminister,
         after: Option<&TopicName>,
         limit: usize,
     ) -> Vec<TopicStatus> {
-        self.shared.log.topics(after, limit).await
+        let topics = self.shared.log.topics(after, limit + OWN_TOPICS).await;
+        let others = topics.into_iter().filter(|status| !status.topic.is_own());
+        others.take(limit).collect()
     }
 
     /// Drops a topic's history and its end. Answers how many events went.

@@ -342,6 +342,11 @@ pub trait Log: Send + Sync + 'static {
     /// Whether a batch could be stored now; the reason when it could not.
     fn writable(&self) -> Result<(), AppendError>;
 
+    /// Whether it will not take events again before it is opened anew.
+    fn is_broken(&self) -> bool {
+        false
+    }
+
     /// Registers who is told of new events. Called once, by the hub.
     fn observe(&self, observer: Arc<dyn Observer>);
 }

@@ -83,9 +83,13 @@ impl Selector {
 }
 
 impl TopicPattern {
-    /// Whether the pattern selects the topic. Linear in the length of both.
+    /// Whether the pattern selects the topic. Linear in the length of both. The hub's own topics
+    /// are selected by none.
     #[must_use]
     pub fn matches(&self, topic: &TopicName) -> bool {
+        if topic.is_own() {
+            return false;
+        }
         let mut segments = topic.as_str().split('/');
         for wanted in self.segments() {
             match (wanted, segments.next()) {
@@ -179,6 +183,17 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_pattern_selects_the_hubs_own_topic() {
+        let own = TopicName::of_checks();
+        for text in ["**", "*/*", "*/**", "*/checks"] {
+            assert!(!pattern(text).matches(&own), "{text}");
+        }
+        for text in ["-/**", "-/*", "-/checks"] {
+            assert!(Selector::parse(text).is_err(), "{text}");
         }
     }
 

@@ -67,7 +67,7 @@ impl<T> PatternIndex<T> {
 
     /// Hands out what is kept for each pattern that matches the topic.
     pub fn matching<'a>(&'a self, topic: &TopicName, mut found: impl FnMut(&'a T)) {
-        if !self.branches.is_empty() {
+        if !self.branches.is_empty() && !topic.is_own() {
             let segments: Vec<_> = topic.as_str().split('/').collect();
             self.matching_below(&segments, &mut found);
         }

@@ -47,9 +47,16 @@ pub struct RetentionRules {
 }
 
 impl RetentionRules {
-    /// The rule of one topic.
+    /// The rule of one topic. Of the hub's own there is one event at most, so that they take no
+    /// room from others.
     #[must_use]
     pub fn of(&self, topic: &TopicName) -> Retention {
+        if topic.is_own() {
+            return Retention {
+                events_max: 1,
+                ..Retention::UNBOUNDED
+            };
+        }
         self.topics
             .iter()
             .find(|(selector, _)| selector.matches(topic))

@@ -12,9 +12,14 @@ use crate::limits::TOPIC_BYTES_MAX;
 /// The name of a topic: 1 to 512 bytes of UTF-8, in segments separated by `/`.
 ///
 /// Invariants: no empty segment, no `.` or `..`, no control character, no segment that is `*` or
-/// `**`, and the first segment is neither `-` nor `.well-known`, which are the hub's own.
+/// `**`, and the first segment is neither `-` nor `.well-known`, which are the hub's own, unless
+/// the hub itself made the name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicName(Arc<str>);
+
+/// What the names of the hub's own topics begin with.
+const OWN: &str = "-/";
+const CHECKS: &str = "-/checks";
 
 /// Why a text is not a topic name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +73,28 @@ impl TopicName {
     /// Says which rule the path breaks.
     pub fn from_path(path: &str) -> Result<Self, TopicError> {
         Self::parse(&decode(path)?)
+    }
+
+    /// The topic in which a hub publishes to itself, to see whether it can. Nobody else reads it or
+    /// writes it: its name is none that may be asked for, and no pattern selects it.
+    #[must_use]
+    pub fn of_checks() -> Self {
+        Self(CHECKS.into())
+    }
+
+    /// Whether the topic is the hub's own.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.0.starts_with(OWN)
+    }
+
+    /// Accepts a name that a log has written down, which may be the hub's own.
+    #[must_use]
+    pub fn stored(name: &str) -> Option<Self> {
+        match name == CHECKS {
+            true => Some(Self::of_checks()),
+            false => Self::parse(name).ok(),
+        }
     }
 
     /// The name as text.
@@ -174,6 +201,16 @@ mod tests {
                 Ok(name.to_owned())
             );
         }
+    }
+
+    #[test]
+    fn the_hubs_own_topic_is_nobody_elses() {
+        let own = TopicName::of_checks();
+        assert!(own.is_own());
+        assert_eq!(TopicName::parse(own.as_str()), Err(TopicError::Reserved));
+        assert_eq!(TopicName::stored(own.as_str()), Some(own));
+        assert_eq!(TopicName::stored("-/other"), None);
+        assert!(!TopicName::parse("-x/y").unwrap().is_own());
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn topic(&mut self) -> Option<TopicName> {
         let len = usize::from(self.u16()?);
         let name = std::str::from_utf8(self.take(len)?).ok()?;
-        TopicName::parse(name).ok()
+        TopicName::stored(name)
     }
 }
 

@@ -221,6 +221,10 @@ impl Log for DiskLog {
         Err(AppendError::Unavailable(trouble.reason().to_owned()))
     }
 
+    fn is_broken(&self) -> bool {
+        matches!(self.shared.trouble(), Some(Trouble::Poisoned(_)))
+    }
+
     fn observe(&self, observer: Arc<dyn Observer>) {
         self.shared.observe(observer);
     }

@@ -266,7 +266,7 @@ pub(crate) fn parse(bytes: &[u8], salt: u32) -> Option<Head> {
         seq,
         durable: Seq(u64_at(record, 16)?),
         events,
-        topic: TopicName::parse(name).ok()?,
+        topic: TopicName::stored(name)?,
         key,
         events_at,
     })

@@ -178,7 +178,9 @@ impl Topics {
         let topic = self.table.get_mut(id as usize)?.take()?;
         self.names.remove(&topic.name);
         self.len -= 1;
-        self.forgotten.raise(topic.floor);
+        if !topic.name.is_own() {
+            self.forgotten.raise(topic.floor);
+        }
         self.closed.insert((topic.newest, id), topic.name.clone());
         self.closed_at.insert(id, topic.newest);
         Some(topic)

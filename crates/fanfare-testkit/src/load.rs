@@ -6,9 +6,15 @@
 //!
 //! - `wire`: one connection, which may break;
 //! - `publisher`, `subscriber`: who writes down what;
-//! - `history`: what the hub has at the end.
+//! - `history`: what the hub has at the end;
+//! - `crowd`: very many subscribers who come back by themselves, as browsers do;
+//! - `board`: who of them is there;
+//! - `orders`: what a campaign tells the programs that do all this.
 
+mod board;
+mod crowd;
 mod history;
+mod orders;
 mod publisher;
 mod subscriber;
 mod wire;
@@ -20,6 +26,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+pub use self::board::Back;
+pub use self::crowd::{Crowd, InFlight};
+pub use self::orders::orders;
 use self::publisher::Publisher;
 use self::subscriber::Subscriber;
 use crate::journal::{Journal, Outcome};

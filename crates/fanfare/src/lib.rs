@@ -20,15 +20,18 @@
 //! - [`hub`]: the hub and how it is built;
 //! - [`memory`]: what it may take at most;
 //! - [`subscribe`]: a subscription, as a response or as a Rust stream;
+//! - [`check`]: whether a hub does its work;
 //! - [`server`]: the whole hub on a listener of its own;
 //! - [`service`]: the whole hub as a service within another server.
 
+pub mod check;
 pub mod hub;
 pub mod memory;
 pub mod server;
 pub mod service;
 pub mod subscribe;
 
+pub use check::Health;
 pub use fanfare_auth as auth;
 pub use fanfare_http::app::Answer;
 pub use fanfare_http::{

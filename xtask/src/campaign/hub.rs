@@ -1,7 +1,7 @@
 //! The hub as a child process: how it starts, what it says of itself, how it ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -9,12 +9,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::command::{run, words};
+use crate::command::{ask, run, words};
 
 /// The binary as it is released.
 pub(super) const HUB: &str = "target/release/fanfare";
 /// Publishers, subscribers and the checker.
 pub(super) const LOAD: &str = "target/release/fanfare-load";
+/// Very many subscribers, some publishers and the checker.
+pub(super) const CROWD: &str = "target/release/fanfare-crowd";
+
+/// A port that the system chooses.
+pub(super) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Apart, so that the hub is built with its own features only, as it is released.
 const BUILDS: [&str; 2] = [
@@ -51,19 +56,28 @@ pub(super) fn build() -> Result<()> {
 
 /// A hub on a free port over this folder, still to be started.
 pub(super) fn command(folder: &Path, options: &str) -> Command {
+    command_at(ANY_PORT, folder, options)
+}
+
+fn command_at(listen: SocketAddr, folder: &Path, options: &str) -> Command {
     let mut command = words(HUB);
-    command.args(["serve", "--open", "--quiet", "--listen", "127.0.0.1:0"]);
-    command.arg("--data").arg(folder);
+    command.args(["serve", "--open", "--quiet", "--listen"]);
+    command.arg(listen.to_string()).arg("--data").arg(folder);
     command.args(options.split_whitespace());
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
 
 impl Hub {
-    /// Starts a hub and waits until it is ready.
+    /// Starts a hub on a free port and waits until it is ready.
     pub(super) fn start(folder: &Path, options: &str) -> Result<Self> {
+        Self::start_at(ANY_PORT, folder, options)
+    }
+
+    /// Starts a hub and waits until it is ready.
+    pub(super) fn start_at(listen: SocketAddr, folder: &Path, options: &str) -> Result<Self> {
         let began = Instant::now();
-        let mut child = command(folder, options)
+        let mut child = command_at(listen, folder, options)
             .spawn()
             .context("cannot start the hub")?;
         let address = match address(&mut child) {
@@ -93,7 +107,17 @@ impl Hub {
 
     /// Ends it as an operator does.
     pub(super) fn stop(mut self) -> Result<()> {
-        run(&mut words(&format!("kill -s TERM {}", self.child.id())))?;
+        self.ask_to_stop()?;
+        self.check_end()
+    }
+
+    /// Tells it to stop, and does not wait for it.
+    pub(super) fn ask_to_stop(&self) -> Result<()> {
+        ask(&mut words(&format!("kill -s TERM {}", self.child.id()))).map(drop)
+    }
+
+    /// Waits for the end of a hub that was told to stop.
+    pub(super) fn check_end(&mut self) -> Result<()> {
         let status = self.child.wait()?;
         ensure!(status.success(), "the hub ended with {status}");
         Ok(())

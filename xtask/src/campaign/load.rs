@@ -93,12 +93,22 @@ impl Load {
         self.judge(&format!("end {hub} {} trimmed", journal.display()))
     }
 
-    fn judge(mut self, order: &str) -> Result<Verdict> {
+    fn judge(self, order: &str) -> Result<Verdict> {
+        self.end(order).map(|(verdict, _)| verdict)
+    }
+
+    /// Gives an order that is answered at once, or when it is carried out.
+    pub(super) fn tell(&mut self, order: &str) -> Result<Value> {
         self.order(order)?;
-        let answer = self.answer()?;
+        self.answer()
+    }
+
+    /// Gives the last order, and gives its answer besides the verdict in it.
+    pub(super) fn end(mut self, order: &str) -> Result<(Verdict, Value)> {
+        let answer = self.tell(order)?;
         let line = answer["line"].as_str().context("the checker has no line")?;
         let cases = answer["cases"].as_array().into_iter().flatten();
-        Ok(Verdict {
+        let verdict = Verdict {
             line: line.to_owned(),
             cases: cases
                 .filter_map(|case| case.as_str().map(str::to_owned))
@@ -107,7 +117,8 @@ impl Load {
             gaps: count(&answer, "gaps")?,
             // It ends well when every count is zero.
             is_clean: self.child.wait()?.success(),
-        })
+        };
+        Ok((verdict, answer))
     }
 
     fn order(&mut self, order: &str) -> Result<()> {
@@ -130,7 +141,8 @@ impl Drop for Load {
     }
 }
 
-fn count(answer: &Value, name: &str) -> Result<u64> {
+/// A count that an answer has to tell.
+pub(super) fn count(answer: &Value, name: &str) -> Result<u64> {
     answer[name]
         .as_u64()
         .with_context(|| format!("the load tells no count of `{name}`"))

@@ -63,7 +63,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "campaigns",
-        about: "a hub that is killed, damaged and out of room keeps its word",
+        about: "a hub that is killed, damaged, restarted and out of room keeps its word",
         work: campaigns,
     },
     Step {
@@ -104,11 +104,13 @@ const FUZZ_SECONDS: u32 = 30;
 const CLIENT: &str = "clients/js";
 const REACT: &str = "examples/react-message-board";
 
-/// Kills of the short campaign: some of each kind, in ten seconds.
-const KILLS: u32 = 10;
-
-/// Cases of the short campaign of damage: every kind of place some twenty times.
-const DAMAGES: u32 = 300;
+/// Of kills some of each kind, in ten seconds; of damage every kind of place some twenty times; of
+/// subscribers as many as come back within the same time.
+const SHORT: campaign::Short = campaign::Short {
+    kills: 10,
+    damages: 300,
+    clients: 300,
+};
 
 const CHROMIUM: Package<'_> = Package {
     name: "chromium",
@@ -126,9 +128,17 @@ const NODE: Package<'_> = Package {
     name: "nodejs",
     program: "node",
 };
+const NGINX: Package<'_> = Package {
+    name: "nginx-light",
+    program: "nginx",
+};
 const OPENSSL: Package<'_> = Package {
     name: "openssl",
     program: "openssl",
+};
+const STRACE: Package<'_> = Package {
+    name: "strace",
+    program: "strace",
 };
 const NPM: Package<'_> = Package {
     name: "npm",
@@ -159,8 +169,8 @@ fn clippy() -> Result<Outcome> {
 
 fn unit() -> Result<Outcome> {
     // For the peer that vanishes, which needs a network that can be cut, for a clock that steps,
-    // and for keys that somebody else made.
-    packages::bring(&[IP, CLOCK, OPENSSL])?;
+    // for keys that somebody else made, for syncs that fail or hang, and for a proxy in front.
+    packages::bring(&[IP, CLOCK, OPENSSL, STRACE, NGINX])?;
     cargo("test --workspace --all-targets --no-fail-fast")?;
     // The same HTTP over the driver that systems without epoll have.
     let mut again = words("cargo test --package fanfare-http --test it --no-fail-fast");
@@ -195,7 +205,7 @@ fn is_beside(manifest: &str) -> bool {
 
 /// Short runs of what is otherwise run for an hour.
 fn campaigns() -> Result<Outcome> {
-    campaign::short(KILLS, DAMAGES)
+    campaign::short(&SHORT)
 }
 
 /// The run knows best what it needs, down to the texts of its corpus, and brings it.

@@ -62,7 +62,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-hub",
-        budget: 3_200,
+        budget: 3_300,
         ours: &["fanfare-sse"],
         foreign: Some(&[
             "arc-swap",
@@ -126,7 +126,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare",
-        budget: 600,
+        budget: 650,
         ours: &[
             "fanfare-auth",
             "fanfare-http",
@@ -167,7 +167,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-cli",
-        budget: 3_550,
+        budget: 4_200,
         ours: &[
             "fanfare",
             "fanfare-bench",
@@ -194,7 +194,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "xtask",
-        budget: 4_000,
+        budget: 4_700,
         ours: &[],
         foreign: None,
         unmentionable: &[],

@@ -1,5 +1,5 @@
 //! Markdown: one title a document, one sentence a line, links and names of tests that lead
-//! somewhere.
+//! somewhere, and no promise that nothing watches over.
 
 use super::finding::Finding;
 use super::tree::{File, Tree};
@@ -32,6 +32,14 @@ fn check_file(file: &File, tree: &Tree) -> Vec<Finding> {
         for name in named_tests(text).filter(is_wrong) {
             let text = format!("there is no test `{name}`; name the one that is there");
             findings.push(Finding::fail(&file.path, line, "named-test", text));
+        }
+        for verb in named_chores(text).filter(|verb| !is_chore(verb, tree)) {
+            let text = format!("there is no `cargo xtask {verb}`; name the one that is there");
+            findings.push(Finding::fail(&file.path, line, "named-test", text));
+        }
+        if WATCHED.contains(&file.path.as_str()) && is_unwatched(text) {
+            let text = "names nothing that would notice; name a test, or write `No test yet`";
+            findings.push(Finding::fail(&file.path, line, "unwatched", text.into()));
         }
         if is_prose(text) && sentences(text) > 1 {
             let text = "two sentences on one line; one sentence a line keeps diffs readable".into();
@@ -89,8 +97,47 @@ fn named_tests(line: &str) -> impl Iterator<Item = &str> {
 
 fn is_test_of(name: &str, tree: &Tree) -> bool {
     let function = format!("fn {name}(");
-    tree.with_extension("rs")
-        .any(|file| file.text.contains(&function))
+    tree.with_extension("rs").any(|file| {
+        let found = file.text.match_indices(&function);
+        found.into_iter().any(|(at, _)| is_test(&file.text[..at]))
+    })
+}
+
+/// Whether a function is a test, by the lines before it.
+fn is_test(before: &str) -> bool {
+    // The function's own line is cut off.
+    let before = &before[..before.rfind('\n').unwrap_or(0)];
+    let lines = before.lines().rev().map(str::trim);
+    let mut attributes = lines.take_while(|line| line.starts_with("#["));
+    attributes.any(|line| line.contains("test"))
+}
+
+/// Documents whose points promise something; see `is_unwatched`.
+const WATCHED: [&str; 2] = ["GUARANTEES.md", "THREATS.md"];
+
+/// Whether a point of such a document promises something and names nothing that watches over it.
+fn is_unwatched(line: &str) -> bool {
+    let is_named = named_tests(line).next().is_some() || named_chores(line).next().is_some();
+    line.starts_with("- **") && !is_named && !line.to_lowercase().contains("no test yet")
+}
+
+/// What `cargo xtask` is asked for, in code font.
+fn named_chores(line: &str) -> impl Iterator<Item = &str> {
+    let spans = line.split('`').skip(1).step_by(2);
+    spans.filter_map(|span| span.strip_prefix("cargo xtask ")?.split(' ').next())
+}
+
+/// Whether there is such a chore: a variant of the enum that clap reads.
+fn is_chore(verb: &str, tree: &Tree) -> bool {
+    let words = verb.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    });
+    let variant = format!("    {}(", words.collect::<String>());
+    let mut files = tree.with_extension("rs");
+    let main = files.find(|file| file.path == "xtask/src/main.rs");
+    // Where there is none, there is nothing to compare with.
+    main.is_none_or(|main| main.text.contains(&variant))
 }
 
 /// The name of a limit may have as many words as that of a test.
@@ -156,10 +203,49 @@ mod tests {
     #[test]
     fn a_test_that_is_named_but_not_there_is_caught() {
         let text = "# A\nSee `the_hub_does_it_all` and `limits`.";
-        let there = ("a.rs", "fn the_hub_does_it_all() {}");
-        assert_eq!(check(&Tree::of(&[("a.md", text), there])), []);
-        let findings = check(&Tree::of(&[("a.md", text), ("a.rs", "")]));
-        assert_eq!(findings[0].rule, "named-test");
+        let there = "#[tokio::test]\n#[x]\nasync fn the_hub_does_it_all() {}";
+        assert_eq!(check(&Tree::of(&[("a.md", text), ("a.rs", there)])), []);
+        for other in ["", "#[test]\nfn a() {}\n\nfn the_hub_does_it_all() {}"] {
+            let findings = check(&Tree::of(&[("a.md", text), ("a.rs", other)]));
+            assert_eq!(findings[0].rule, "named-test", "{other}");
+        }
+    }
+
+    #[test]
+    fn a_chore_that_is_named_but_not_there_is_caught() {
+        let main = (
+            "xtask/src/main.rs",
+            "enum Verb {\n    PowerCut(Options),\n}",
+        );
+        let rules = |text| {
+            let findings = check(&Tree::of(&[("a.md", text), main]));
+            findings
+                .iter()
+                .map(|finding| finding.rule)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rules("# A\n`cargo xtask power-cut --rounds 3`"), [""; 0]);
+        assert_eq!(rules("# A\n`cargo xtask power`"), ["named-test"]);
+    }
+
+    #[test]
+    fn a_promise_that_nothing_watches_over_is_caught() {
+        let rules = |text| {
+            let findings = check(&Tree::of(&[("THREATS.md", text)]));
+            findings
+                .iter()
+                .map(|finding| finding.rule)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rules("# A\n- **It falls.** It stands."), ["unwatched"]);
+        assert_eq!(
+            rules("# A\n- **It falls.** It stands; no test yet."),
+            [""; 0]
+        );
+        assert_eq!(
+            rules("# A\n- **It falls.** See `cargo xtask crash`."),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -125,7 +125,9 @@ impl Window {
             self.retired.insert(end, name.clone());
             return;
         }
-        self.forgotten.raise(topic.floor);
+        if !name.is_own() {
+            self.forgotten.raise(topic.floor);
+        }
         self.alarms.clear(name, topic);
         self.topics.remove(name);
         self.names.remove(name);

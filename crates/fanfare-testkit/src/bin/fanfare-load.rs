@@ -13,21 +13,18 @@ use std::process::ExitCode;
 
 use fanfare_testkit::checker::{Report, check};
 use fanfare_testkit::journal::Journal;
-use fanfare_testkit::load::Load;
-use tokio::sync::mpsc::{Receiver, channel};
+use fanfare_testkit::load::{Load, orders};
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 type Failure = Box<dyn std::error::Error>;
-
-/// Lines that may wait; a campaign waits for each answer, so that there are hardly two.
-const LINES_MAX: usize = 16;
 
 /// One thread, so that the load leaves the other processors to the hub.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Failure> {
     let seed = std::env::args().nth(1).unwrap_or_default();
     let mut load = Some(Load::new(seed.parse().unwrap_or_default()));
-    let mut lines = lines();
+    let mut lines = orders();
     while let Some(line) = lines.recv().await {
         let words: Vec<_> = line.split_whitespace().collect();
         match (words.as_slice(), &mut load) {
@@ -69,18 +66,4 @@ async fn until_stop(lines: &mut Receiver<String>, stop: &CancellationToken) {
     if stop.run_until_cancelled(lines.recv()).await.is_some() {
         stop.cancel();
     }
-}
-
-/// Standard input line by line, read by a thread of its own because it blocks.
-fn lines() -> Receiver<String> {
-    let (sender, receiver) = channel(LINES_MAX);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines() {
-            let Ok(line) = line else { return };
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

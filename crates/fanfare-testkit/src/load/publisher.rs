@@ -22,11 +22,17 @@ const EVENTS_MAX: u64 = 5;
 /// How long to wait after a refusal, so that a hub that takes nothing is not asked in circles.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// What a slow body takes: a stop that comes at any moment finds most publishers within it, and
+/// their events are few enough that thousands of subscribers on one processor read them all.
+const SLOWNESS: Duration = Duration::from_millis(400);
+
 /// One publisher.
 pub(super) struct Publisher {
     next: Name,
     rng: Rng,
     began: Instant,
+    /// Whether it goes on for as long as the hub stops and starts; see [`Publisher::steady`].
+    is_steady: bool,
     /// What has to be tried again, because nobody knows what became of it.
     open: Vec<Plan>,
     journal: Vec<Publish>,
@@ -41,6 +47,8 @@ struct Plan {
     way: Way,
     /// Whether it may be repeated.
     is_keyed: bool,
+    /// Whether its body comes in two halves.
+    is_slow: bool,
 }
 
 /// How events are sent.
@@ -63,8 +71,18 @@ impl Publisher {
             next: Name { publisher, number },
             rng,
             began,
+            is_steady: false,
             open: Vec::new(),
             journal: Vec::new(),
+        }
+    }
+
+    /// The same, with a key for every request and a body that takes its time, so that a stop finds
+    /// one in flight whenever it comes.
+    pub(super) fn steady(self) -> Self {
+        Self {
+            is_steady: true,
+            ..self
         }
     }
 
@@ -74,6 +92,14 @@ impl Publisher {
 
     pub(super) fn take_journal(&mut self) -> Vec<Publish> {
         std::mem::take(&mut self.journal)
+    }
+
+    /// Publishes until the round is stopped, to whatever hub is there.
+    pub(super) async fn go_on(&mut self, target: &Target) {
+        while !target.stop.is_cancelled() {
+            self.round(target).await;
+            pause().await;
+        }
     }
 
     /// Publishes until the hub is gone or the round is stopped.
@@ -141,7 +167,8 @@ impl Publisher {
             first,
             events,
             way,
-            is_keyed: self.rng.bool() && way != Way::Wrong,
+            is_keyed: (self.rng.bool() || self.is_steady) && way != Way::Wrong,
+            is_slow: self.is_steady,
         }
     }
 
@@ -174,8 +201,7 @@ impl Publisher {
             self.open.push(plan);
         }
         if outcome == Outcome::Refused {
-            // tidy: allow(sleep-in-test): the pace of the load; nothing is awaited by it.
-            tokio::time::sleep(PAUSE).await;
+            pause().await;
         }
         answer.map(drop)
     }
@@ -186,8 +212,8 @@ impl Plan {
         let names = (0..self.events).map(|index| self.first.plus(index));
         let lines = names.map(|name| format!("{}\n", name.payload()));
         match self.way {
-            Way::Single | Way::Wrong => wire.ask(self.whole(self.first.payload())).await,
-            Way::Batch => wire.ask(self.whole(lines.collect())).await,
+            Way::Single | Way::Wrong => self.send_whole(wire, self.first.payload()).await,
+            Way::Batch => self.send_whole(wire, lines.collect()).await,
             Way::Stream => {
                 let (mut pieces, body) = Channel::new(1);
                 let feed = async move {
@@ -203,8 +229,22 @@ impl Plan {
         }
     }
 
-    fn whole(&self, body: String) -> Request<RequestBody> {
-        self.request(Either::Left(Full::new(Bytes::from(body))))
+    async fn send_whole(&self, wire: &mut Wire, body: String) -> Result<Answer, Broken> {
+        let mut first = Bytes::from(body);
+        if !self.is_slow {
+            return wire.ask(self.request(Either::Left(Full::new(first)))).await;
+        }
+        let second = first.split_off(first.len() / 2);
+        let (mut pieces, body) = Channel::new(1);
+        let feed = async move {
+            // A hub that takes no more has answered, or is gone.
+            if pieces.send_data(first).await.is_ok() {
+                // tidy: allow(sleep-in-test): a slow network; nothing is awaited by it.
+                tokio::time::sleep(SLOWNESS).await;
+                drop(pieces.send_data(second).await);
+            }
+        };
+        tokio::join!(wire.ask(self.request(Either::Right(body))), feed).0
     }
 
     fn request(&self, body: RequestBody) -> Request<RequestBody> {
@@ -224,6 +264,12 @@ impl Plan {
         }
         request.body(body).unwrap()
     }
+}
+
+/// Gives a hub that takes nothing some time.
+async fn pause() {
+    // tidy: allow(sleep-in-test): the pace of the load; nothing is awaited by it.
+    tokio::time::sleep(PAUSE).await;
 }
 
 /// What an answer says about the events.

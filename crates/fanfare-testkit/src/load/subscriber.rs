@@ -1,14 +1,18 @@
 //! A subscriber: one event stream after another, each written down as it came.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use fanfare_hub::EventId;
 use fanfare_sse::Decoder;
 use fastrand::Rng;
 use http::HeaderMap;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 use super::Target;
+use super::board::Board;
+use super::publisher::TOPICS;
 use super::wire::{Broken, PATIENCE, Wire, get};
 use crate::journal::{Entry, Name, Transcript};
 use crate::reading::{Item, Reading, Received};
@@ -18,6 +22,11 @@ use crate::subscriber::Form;
 /// second of load has many seams between history and tail.
 const EVENTS_MAX: usize = 200;
 
+/// Of the followers, one in so many asks for a pattern and a topic.
+const PATTERN_EVERY: usize = 50;
+/// What browsers wait before they come back, unless they are told otherwise.
+const RETRY: Duration = Duration::from_secs(3);
+
 /// One subscriber.
 pub(super) struct Subscriber {
     selection: Vec<String>,
@@ -25,6 +34,8 @@ pub(super) struct Subscriber {
     habit: Habit,
     rng: Rng,
     last: Option<EventId>,
+    /// How long to wait before it comes back, as the hub said last.
+    retry: Duration,
     journal: Vec<Transcript>,
 }
 
@@ -59,9 +70,27 @@ pub(super) fn eight(rng: &mut Rng) -> Vec<Subscriber> {
         habit,
         rng: rng.fork(),
         last: None,
+        retry: RETRY,
         journal: Vec::new(),
     };
     all.map(subscriber).into()
+}
+
+/// One of very many who follow a topic each, and now and then a pattern, as open pages do.
+pub(super) fn follower(number: usize) -> Subscriber {
+    let selection = match number % PATTERN_EVERY {
+        0 => ["load/c/*", "solo"].map(str::to_owned).into(),
+        _ => vec![TOPICS[number % TOPICS.len()].to_owned()],
+    };
+    Subscriber {
+        selection,
+        form: Form::Sse,
+        habit: Habit::Stays,
+        rng: Rng::with_seed(number as u64),
+        last: None,
+        retry: RETRY,
+        journal: Vec::new(),
+    }
 }
 
 impl Subscriber {
@@ -82,20 +111,54 @@ impl Subscriber {
         stop.run_until_cancelled(reading).await;
     }
 
+    /// Reads until it is stopped, and comes back as an `EventSource` does: with the last id, after
+    /// the time that it was told, as often as it takes.
+    pub(super) async fn follow(mut self, number: usize, target: Target, board: &Board) -> Self {
+        let stop = target.stop.clone();
+        let reading = async {
+            loop {
+                match self.open(&target).await {
+                    Ok((_wire, body)) => {
+                        board.opened(number);
+                        // It only ends by breaking off, as streams do.
+                        drop(self.read(body).await);
+                        board.ended(number);
+                    }
+                    Err(Broken) => board.failed(),
+                }
+                // tidy: allow(sleep-in-test): what the hub asked for; nothing is awaited by it.
+                tokio::time::sleep(self.retry).await;
+            }
+        };
+        stop.run_until_cancelled(reading).await;
+        self
+    }
+
     /// Reads one event stream, as far as the habit goes.
     async fn stream(&mut self, target: &Target) -> Result<(), Broken> {
+        let (_wire, body) = self.open(target).await?;
+        self.read(body).await
+    }
+
+    /// Asks for an event stream.
+    async fn open(&mut self, target: &Target) -> Result<(Wire, Incoming), Broken> {
         let asked = match self.habit {
             Habit::StartsAnew => None,
             Habit::Stays | Habit::ComesBack => self.last,
         };
         let mut wire = Wire::open(target.address).await?;
         let response = wire.send(self.request(asked)).await?;
+        // An EventSource that is answered anything else gives up for ever.
         assert_eq!(response.status(), 200, "{response:?}");
         self.journal.push(Transcript {
             selection: self.selection.clone(),
             asked,
             entries: Vec::new(),
         });
+        Ok((wire, response.into_body()))
+    }
+
+    async fn read(&mut self, mut body: Incoming) -> Result<(), Broken> {
         let mut reading = match self.form {
             Form::Sse => Reading::Sse(Box::new(Decoder::new())),
             _ => Reading::Lines(Vec::new()),
@@ -104,7 +167,6 @@ impl Subscriber {
             Habit::Stays => usize::MAX,
             Habit::ComesBack | Habit::StartsAnew => self.rng.usize(1..EVENTS_MAX),
         };
-        let mut body = response.into_body();
         let mut items = VecDeque::new();
         while left > 0 {
             let frame = tokio::time::timeout(4 * PATIENCE, body.frame()).await;
@@ -142,7 +204,11 @@ impl Subscriber {
 
     fn take(&mut self, item: Item) {
         let entry = match item {
-            Item::Retry(_) | Item::Heartbeat => return,
+            Item::Heartbeat => return,
+            Item::Retry(milliseconds) => {
+                self.retry = Duration::from_millis(milliseconds);
+                return;
+            }
             Item::Position(id) => Entry::Start(parse(&id)),
             Item::Event(Received { id, event_type, .. }) if event_type == "fanfare.gap" => {
                 Entry::Gap(parse(&id))

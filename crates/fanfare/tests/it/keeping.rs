@@ -7,15 +7,15 @@ use fanfare::{Durability, History, Hub, HubBuilder, OpenError};
 use crate::streaming::read;
 
 /// A folder of a test's own, removed when this is dropped.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let name = format!("fanfare-{name}-{}", std::process::id());
         Self(std::env::temp_dir().join(name))
     }
 
-    fn hub(&self) -> HubBuilder {
+    pub(crate) fn hub(&self) -> HubBuilder {
         // The default takes 64 MiB of whatever disk the test runs on.
         Hub::builder().data(&self.0).segment_bytes(1 << 20)
     }

@@ -7,6 +7,7 @@
 )]
 
 mod axum_app;
+mod checking;
 mod keeping;
 mod publishing;
 mod serving;
