@@ -12,6 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
+use crate::page::PageBody;
 use crate::problem::Problem;
 use crate::stream::EventBody;
 
@@ -33,11 +34,12 @@ where
     body.map_err(Into::into).boxed_unsync()
 }
 
-/// A response body: nothing, some bytes, or an event stream.
+/// A response body: nothing, some bytes, a page of history, or an event stream.
 pub struct Body(Kind);
 
 enum Kind {
     Whole(Bytes),
+    Page(Box<PageBody>),
     Events(Box<EventBody>),
 }
 
@@ -52,7 +54,7 @@ impl Body {
     pub(crate) fn whole(&self) -> &[u8] {
         match &self.0 {
             Kind::Whole(bytes) => bytes,
-            Kind::Events(_) => &[],
+            Kind::Page(_) | Kind::Events(_) => &[],
         }
     }
 
@@ -62,7 +64,7 @@ impl Body {
     pub fn closes_after(self, age: Duration) -> Self {
         match self.0 {
             Kind::Events(events) => (*events).closes_after(age).into(),
-            whole @ Kind::Whole(_) => Self(whole),
+            ends @ (Kind::Whole(_) | Kind::Page(_)) => Self(ends),
         }
     }
 }
@@ -79,6 +81,12 @@ impl From<EventBody> for Body {
     }
 }
 
+impl From<PageBody> for Body {
+    fn from(page: PageBody) -> Self {
+        Self(Kind::Page(Box::new(page)))
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = Infallible;
@@ -90,10 +98,8 @@ impl HttpBody for Body {
         match &mut self.0 {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Events(events) => {
-                let piece = events.poll_piece(cx);
-                piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
-            }
+            Kind::Page(page) => framed(page.poll_piece(cx)),
+            Kind::Events(events) => framed(events.poll_piece(cx)),
         }
     }
 
@@ -104,9 +110,13 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Events(_) => SizeHint::default(),
+            Kind::Page(_) | Kind::Events(_) => SizeHint::default(),
         }
     }
+}
+
+fn framed(piece: Poll<Option<Bytes>>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
 }
 
 /// Reads a body of at most `max` bytes within the deadline.

@@ -31,8 +31,22 @@ const ROUTES: [&str; 6] = [
     "/-/topics",
 ];
 
+/// What may be asked of them.
+const READS: &str = "GET, HEAD, OPTIONS";
+/// What may be asked of the door where credentials are taken back.
+const WRITES: &str = "POST, OPTIONS";
+
 /// The contract, for tools.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
+
+/// The methods of a route of the hub's own; those of a topic are another's business.
+pub(crate) fn methods(path: &str) -> Option<&'static str> {
+    match path {
+        "/-/revoke" => Some(WRITES),
+        path if ROUTES.contains(&path) => Some(READS),
+        _ => None,
+    }
+}
 
 /// Answers a request below `/-/`. What tells of the hub's inside is the operator's.
 pub(crate) async fn respond(app: &App, request: &Parts) -> Result<Response, Problem> {
@@ -41,7 +55,7 @@ pub(crate) async fn respond(app: &App, request: &Parts) -> Result<Response, Prob
         return Err(Problem::not_found());
     }
     if !is_read(request) {
-        return Err(Problem::method_not_allowed("GET, HEAD, OPTIONS"));
+        return Err(Problem::method_not_allowed(READS));
     }
     match path {
         "/-/health/live" => return Ok(json(&json!({ "status": "live" }))),
@@ -75,7 +89,7 @@ enum Revoke {
 pub(crate) async fn revoke(app: &App, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
-        return Err(Problem::method_not_allowed("POST, OPTIONS"));
+        return Err(Problem::method_not_allowed(WRITES));
     }
     operator(app, &parts)?;
     let bytes = collect(body, REVOKE_BYTES_MAX, app.hub().limits().body_deadline).await?;

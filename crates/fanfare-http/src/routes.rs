@@ -28,7 +28,7 @@ pub(crate) async fn answer(app: &App, request: Request) -> Response {
     };
     let is_preflight = request.method() == Method::OPTIONS;
     let result = if is_preflight {
-        Ok(options())
+        Ok(options(request.uri().path()))
     } else {
         route(app, request).await
     };
@@ -174,11 +174,13 @@ async fn delete(app: &App, request: &Parts) -> Result<Response, Problem> {
     Ok(own::json(&answer))
 }
 
-fn options() -> Response {
+/// Says what may be asked for there (RFC 9110 9.3.7).
+fn options(path: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(METHODS));
+    response.headers_mut().insert(
+        ALLOW,
+        HeaderValue::from_static(own::methods(path).unwrap_or(METHODS)),
+    );
     response
 }

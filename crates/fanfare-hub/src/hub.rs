@@ -16,6 +16,7 @@ use crate::log::{
     AppendError, Batch, IdempotencyKey, Located, Log, Pending, ReadBudget, ReadRequest, Reading,
     Receipt, Slice, TopicStatus,
 };
+use crate::page::PageReader;
 use crate::subscription::{Gap, GapReason, Subscription};
 use crate::topic::TopicName;
 use crate::wakeups::{Bell, Hook, SubscriberId, Wakeups};
@@ -132,6 +133,8 @@ pub struct Page {
     pub gap: Option<Gap>,
     /// The events, as many as the budget allowed.
     pub slice: Slice,
+    /// Stands before them, for whoever wants them once more or piece by piece.
+    pub reader: PageReader,
 }
 
 /// What a subscription comes to.
@@ -300,7 +303,9 @@ impl Hub {
             // Retention may have gone on since the start was found.
             gap = gap.or_else(|| slice.gap(GapReason::Trimmed, request.after, log.epoch()));
             if !slice.events.is_empty() || !slice.has_more {
-                return Page { gap, slice };
+                let log = Arc::clone(log);
+                let reader = PageReader::new(log, request);
+                return Page { gap, slice, reader };
             }
             // A turn that only passed over events of others.
             request.after = slice.after;

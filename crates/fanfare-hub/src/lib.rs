@@ -22,7 +22,8 @@
 //! - [`cursor`]: where a subscriber stands;
 //! - [`pattern_index`]: finding patterns by the topics that they match;
 //! - [`wakeups`]: who waits for which topic;
-//! - [`hub`]: publish and subscribe.
+//! - [`hub`]: publish and subscribe;
+//! - [`page`]: a page of history, piece by piece.
 
 pub mod cursor;
 pub mod drops;
@@ -34,6 +35,7 @@ pub mod idempotency;
 pub mod limits;
 pub mod log;
 pub mod memory;
+pub mod page;
 pub mod pattern;
 pub mod pattern_index;
 pub mod position;
@@ -59,6 +61,7 @@ pub use log::{
     Missing, ReadBudget, Receipt, Slice, TopicStatus,
 };
 pub use memory::MemoryLog;
+pub use page::PageReader;
 pub use pattern::{Selector, SelectorError, TopicPattern};
 pub use position::{Epoch, EventId, Seq};
 pub use retention::{Retention, RetentionRules};

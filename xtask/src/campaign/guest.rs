@@ -39,8 +39,8 @@ pub(super) const PACKAGES: &[Package<'_>] = &[
 ];
 
 /// Seconds on the wall for one of an emulated guest whose clock is slowed. Emulation makes kernel
-/// code some fifteen times slower; a guest that is kept by time needs most of that back.
-const SLOWNESS: f64 = 10.0;
+/// code some fifteen times slower; a guest that is kept by time needs that back.
+const SLOWNESS: f64 = 20.0;
 
 /// A guest that can be started as often as one likes.
 pub(super) struct Guest {

@@ -114,7 +114,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-http",
-        budget: 4_600,
+        budget: 4_800,
         ours: &[
             "fanfare-auth",
             "fanfare-delivery",

@@ -9,6 +9,7 @@ mod absent;
 mod bodies;
 mod crowd;
 mod deadlines;
+mod faithful;
 mod fields;
 mod heads;
 mod http2;

@@ -67,6 +67,7 @@ async fn a_method_that_is_not_answered_names_those_that_are() {
         (Method::PATCH, "/a", "GET, HEAD, POST, DELETE, OPTIONS"),
         (Method::POST, "/-/info", "GET, HEAD, OPTIONS"),
         (Method::DELETE, "/-/topics", "GET, HEAD, OPTIONS"),
+        (Method::GET, "/-/revoke", "POST, OPTIONS"),
     ] {
         let answer = hub.ask(method, path).send().await;
         assert_eq!(
@@ -74,6 +75,8 @@ async fn a_method_that_is_not_answered_names_those_that_are() {
             (405, "method_not_allowed")
         );
         assert_eq!(answer.header("allow"), allow);
+        let options = hub.ask(Method::OPTIONS, path).send().await;
+        assert_eq!((options.status, options.header("allow")), (204, allow));
     }
 }
 

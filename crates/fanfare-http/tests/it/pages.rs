@@ -1,6 +1,7 @@
 //! Pages of history: following the links gives what the stream of all history gives.
 
 use fanfare_testkit::{Answer, Form, TestHub};
+use http_body_util::BodyExt;
 
 async fn page(hub: &TestHub, path: &str) -> Answer {
     let page = hub
@@ -83,4 +84,71 @@ async fn an_end_is_on_the_page_too() {
         (Some("1"), Some("fanfare.end"))
     );
     assert_eq!(page[1]["topic"], "a");
+}
+
+/// Six of them fill a turn.
+fn long(number: usize) -> String {
+    format!("{number} {}", "x".repeat(10_000))
+}
+
+#[tokio::test]
+async fn a_page_of_many_turns_has_every_event_and_ends_where_its_link_begins() {
+    let hub = TestHub::start().await;
+    for number in 0..60 {
+        let topic = ["/a", "/elsewhere"][number % 2];
+        hub.publish(topic, &long(number)).await;
+    }
+    let (mut numbers, mut lens) = (Vec::new(), Vec::new());
+    let mut target = Some("/a?limit=13".to_owned());
+    while let Some(path) = target {
+        let ask = hub.fetch(&path).header("accept", "application/json");
+        let page = ask.send().await;
+        assert_eq!(page.status, 200);
+        target = next(&page);
+        let events = page.json();
+        let events = events.as_array().unwrap();
+        lens.push(events.len());
+        numbers.extend(events.iter().map(|event| event["data"].clone()));
+    }
+    assert_eq!(lens, [13, 13, 4]);
+    let wanted: Vec<_> = (0..60).step_by(2).map(long).collect();
+    assert_eq!(numbers, wanted);
+}
+
+#[tokio::test]
+async fn a_page_does_not_grow_while_it_is_read_and_tells_what_is_trimmed_meanwhile() {
+    let hub = TestHub::start().await;
+    for number in 0..30 {
+        hub.publish("/a", &long(number)).await;
+    }
+    let request = || {
+        let request = http::Request::get("/a?limit=1000").header("accept", "application/json");
+        let empty = fanfare_http::body::boxed(http_body_util::Empty::<bytes::Bytes>::new());
+        request.body(empty).unwrap()
+    };
+    // The body is taken piece by piece by hand: the first one, then all others.
+    let mut begun = hub.app().answer(request()).await;
+    let first = begun.body_mut().frame().await.unwrap().unwrap();
+    let first = first.into_data().unwrap();
+    hub.publish("/a", "later").await;
+    let mut growing = hub.app().answer(request()).await;
+    let mut whole = growing.body_mut().frame().await.unwrap().unwrap();
+    let mut whole = whole.data_mut().unwrap().to_vec();
+    hub.publish("/a", "latest").await;
+    whole.extend_from_slice(&growing.collect().await.unwrap().to_bytes());
+    let whole: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    assert_eq!(whole.as_array().unwrap().len(), 31);
+    assert_eq!(whole[30]["data"], "later");
+
+    assert_eq!(hub.ask(http::Method::DELETE, "/a").send().await.status, 200);
+    let rest = begun.collect().await.unwrap().to_bytes();
+    let array = [&first[..], &rest].concat();
+    let array: serde_json::Value = serde_json::from_slice(&array).unwrap();
+    let events = array.as_array().unwrap();
+    let (gap, read) = events.split_last().unwrap();
+    assert_eq!(gap["event"], "fanfare.gap");
+    assert!((1..30).contains(&read.len()), "{}", read.len());
+    for (number, event) in read.iter().enumerate() {
+        assert_eq!(event["data"], long(number));
+    }
 }

@@ -179,7 +179,7 @@ impl World {
             selection: Trusted.subscribe(selection.clone()),
             start: start.clone(),
         };
-        let Page { gap, slice } = now_or_panic(self.hub.page(subscription, budget, self.now));
+        let Page { gap, slice, .. } = now_or_panic(self.hub.page(subscription, budget, self.now));
         let is_over = !slice.has_more && self.model.is_over(selection);
         assert_eq!(slice.is_over, is_over);
         let (expected, reason) = self.model.start(selection, start, self.now);

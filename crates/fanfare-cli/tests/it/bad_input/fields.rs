@@ -35,7 +35,7 @@ const NOT_UTF_8: &[(&str, &[u8])] = &[
     ("0xFF 0xFE", b"\xff\xfe"),
 ];
 
-fn escaped(bytes: &[u8]) -> String {
+pub(super) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {
         write!(text, "%{byte:02x}").unwrap();
@@ -238,7 +238,7 @@ fn blocks_with_fields_that_lie_are_one_faithful_event_or_refused() {
 }
 
 /// Bodies that try to be more than data.
-fn corpus() -> Vec<String> {
+pub(super) fn corpus() -> Vec<String> {
     let mut corpus: Vec<_> = [
         "\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\n\r", "\u{2028}", "\u{85}", "\0",
         "\u{feff}",
@@ -320,7 +320,7 @@ fn data_that_looks_like_fields_stays_data() {
 }
 
 /// A line end is a line end: HTML knows three and gives back one.
-fn with_one_line_end(data: &str) -> String {
+pub(super) fn with_one_line_end(data: &str) -> String {
     data.replace("\r\n", "\n").replace('\r', "\n")
 }
 
@@ -345,14 +345,14 @@ fn assert_stored(hub: &Hub, corpus: &[String]) {
 
 /// An event as a browser would dispatch it.
 #[derive(Debug)]
-struct Parsed {
-    id: String,
-    event_type: String,
-    data: String,
+pub(super) struct Parsed {
+    pub(super) id: String,
+    pub(super) event_type: String,
+    pub(super) data: String,
 }
 
 /// The parser of HTML 9.2.6, written anew here: the hub's own would share its errors.
-fn parse_stream(stream: &str) -> Vec<Parsed> {
+pub(super) fn parse_stream(stream: &str) -> Vec<Parsed> {
     let mut events = Vec::new();
     let (mut id, mut event_type, mut data) = (String::new(), String::new(), None::<String>);
     for line in with_one_line_end(stream).split('\n') {
@@ -382,7 +382,7 @@ fn parse_stream(stream: &str) -> Vec<Parsed> {
 }
 
 /// Takes the chunks of a body apart (RFC 9112 7.1).
-fn unchunked(body: &[u8]) -> String {
+pub(super) fn unchunked(body: &[u8]) -> String {
     let mut rest = body;
     let mut whole = Vec::new();
     while let Some(at) = rest.windows(2).position(|window| window == b"\r\n") {

@@ -116,6 +116,13 @@ impl Socket {
     }
 }
 
+/// Publishes a frame on a socket of its own, and says `ack` or the problem.
+pub(super) fn publish(hub: &Hub, event: &Value) -> String {
+    let mut socket = open(hub, "/elsewhere");
+    send(&mut socket.socket, &text(event.to_string()));
+    socket.verdict()
+}
+
 #[test]
 fn a_handshake_that_is_none_is_refused() {
     let mut trial = Trial::at("WebSocket handshake");
