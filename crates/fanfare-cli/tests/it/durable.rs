@@ -31,6 +31,20 @@ fn command(folder: &Path) -> Command {
     command
 }
 
+/// A body whose chunks are put together (RFC 9112 7.1).
+fn joined(mut chunks: &str) -> String {
+    let mut body = String::new();
+    loop {
+        let (size, rest) = chunks.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.push_str(&rest[..size]);
+        if size == 0 {
+            return body;
+        }
+        chunks = &rest[size + 2..];
+    }
+}
+
 impl Hub {
     fn start(folder: &Path) -> Self {
         Self::spawn(&mut command(folder))
@@ -50,8 +64,12 @@ impl Hub {
         let mut socket = self.send(head, body);
         let mut answer = String::new();
         socket.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in {answer:?}"))
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body = match head.contains("transfer-encoding: chunked") {
+            true => joined(body),
+            false => body.to_owned(),
+        };
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error} in {answer:?}"))
     }
 
     /// Asks without waiting for the answer.
