@@ -143,7 +143,8 @@ impl Wire {
             let read = self.socket.read(&mut bytes);
             let read = read.unwrap_or_else(|error| panic!("{text:?}: {error}: {}", self.unread));
             assert!(read > 0, "no {text:?} in {:?}", self.unread);
-            self.unread += std::str::from_utf8(&bytes[..read]).unwrap();
+            // Frames of a WebSocket may come right behind the head, and are no text.
+            self.unread += &String::from_utf8_lossy(&bytes[..read]);
         }
     }
 }

@@ -341,6 +341,20 @@ impl<D: Door> Shard<D> {
         }
     }
 
+    /// Nothing more is taken in: whoever asks for nothing is hung up on. Who has said what it wants
+    /// is told that it comes too late.
+    pub(super) fn stop_asking(&mut self, token: Token) {
+        let Some(asking) = self.asking_mut(token).filter(|asking| asking.is_idle()) else {
+            return;
+        };
+        match asking.waits {
+            Waits::Body => self.hand_over(token),
+            // It comes up by itself.
+            _ if asking.is_held => {}
+            _ => self.close(token),
+        }
+    }
+
     /// The time of a connection that asks is over.
     pub(super) fn on_asking_due(&mut self, token: Token) {
         let due = self.tick.after(self.times.head);

@@ -209,12 +209,7 @@ impl<D: Door> Shard<D> {
             Mail::Stop => {
                 self.phase = self.phase.max(Phase::Stopping);
                 for token in self.table.tokens() {
-                    if self
-                        .asking_mut(token)
-                        .is_some_and(|asking| asking.is_idle())
-                    {
-                        self.close(token);
-                    }
+                    self.stop_asking(token);
                 }
             }
             Mail::Drain => {

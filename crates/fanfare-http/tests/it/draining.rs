@@ -91,6 +91,32 @@ async fn a_publish_in_flight_is_stored_answered_and_seen() {
 }
 
 #[tokio::test]
+async fn a_publish_that_came_by_half_is_answered() {
+    let hub = TestHub::start().await;
+    let mut raw = hub.raw().await;
+    let head = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\
+                Content-Length: 8\r\n\r\n";
+    // The answer to the first one says that the half behind it was read, too.
+    raw.send(format!("{head}complete{head}half")).await;
+    raw.read_through("}\n").await;
+    let publisher = async {
+        is_draining(&hub).await;
+        raw.send("done").await;
+        raw.read_to_end().await
+    };
+    let last = || hub.app().hub().log().last().0;
+    let ((), answer) = tokio::join!(hub.drain(), publisher);
+    // Either way the publisher knows.
+    match last() {
+        2 => assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}"),
+        _ => {
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains(r#""code":"draining""#), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_streaming_publish_is_told_what_was_stored() {
     let hub = TestHub::start().await;
     let mut stream = hub.subscribe(Form::Sse, "/a").await;
