@@ -1,7 +1,9 @@
 //! One attempt to open a stream: the request, its redirects, and what the answer means.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
@@ -16,6 +18,9 @@ use crate::transport::{Connection, RequestBody, read_problem, request};
 
 /// Redirects that are followed, as many as curl and browsers roughly need in practice.
 const REDIRECTS_MAX: usize = 5;
+
+/// Milliseconds after which a hub breaks its own silence (PROTOCOL.md 4.2).
+const HEARTBEAT: HeaderName = HeaderName::from_static("fanfare-heartbeat");
 
 /// What one attempt asks for.
 #[derive(Debug, Clone)]
@@ -53,6 +58,8 @@ pub(crate) enum Failure {
 pub(crate) struct OpenStream {
     pub(crate) body: Incoming,
     pub(crate) reader: Reader,
+    /// The longest silence that the hub keeps, when it says so.
+    pub(crate) heartbeat: Option<Duration>,
     /// Received and not yet decoded.
     pub(crate) rest: Bytes,
     /// Dropping it closes the socket.
@@ -146,10 +153,13 @@ impl Attempt {
                 content_type,
             }));
         };
+        let heartbeat = field(response.headers(), HEARTBEAT).parse().ok();
+        let heartbeat = heartbeat.filter(|millis| *millis > 0);
         let body = response.into_body();
         let stream = OpenStream {
             body,
             reader,
+            heartbeat: heartbeat.map(Duration::from_millis),
             rest: Bytes::new(),
             _connection: connection,
         };

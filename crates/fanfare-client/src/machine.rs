@@ -124,6 +124,11 @@ impl Machine {
         self.backoff.advise(wait);
     }
 
+    /// Sets what silence an open stream may keep.
+    pub(crate) fn bears(&mut self, silence: Duration) {
+        self.patience.idle = silence;
+    }
+
     /// The head of a stream arrived.
     pub(crate) fn opened(&mut self, now: Instant) {
         debug_assert!(matches!(self.state, State::Connecting));

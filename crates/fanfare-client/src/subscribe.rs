@@ -32,8 +32,16 @@ const PIECE_BYTES: usize = 8 << 10;
 /// From the request to the head of the answer. A hub answers at once; a proxy may wake a machine.
 const HEAD_MAX: Duration = Duration::from_secs(30);
 
-/// Silence after which a stream is taken for dead: three heartbeats of 15 s.
+/// Silence after which a stream is taken for dead when it announces no heartbeat: three of 15 s.
 const IDLE_MAX: Duration = Duration::from_secs(45);
+
+/// The longest silence that an announced heartbeat can ask for: a typo must not keep a dead stream.
+const ANNOUNCED_IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The silence that is too long for a stream with such heartbeats (PROTOCOL.md 4.2).
+fn patience_with(heartbeat: Duration) -> Duration {
+    (heartbeat.saturating_mul(5) / 2).min(ANNOUNCED_IDLE_MAX)
+}
 
 /// Why a subscriber stopped for good.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -73,7 +81,8 @@ pub struct Subscribe {
     last_event_id: String,
     accept: &'static str,
     policy: RetryPolicy,
-    patience: Patience,
+    /// The silence that the caller bears; else the hub's heartbeat tells.
+    idle: Option<Duration>,
     event_bytes_max: usize,
     is_strict: bool,
 }
@@ -91,10 +100,7 @@ impl Subscribe {
             last_event_id: String::new(),
             accept: crate::form::EVENT_STREAM,
             policy: RetryPolicy::default(),
-            patience: Patience {
-                head: HEAD_MAX,
-                idle: IDLE_MAX,
-            },
+            idle: None,
             event_bytes_max: MAX_EVENT_BYTES_DEFAULT,
             is_strict: false,
         }
@@ -151,9 +157,10 @@ impl Subscribe {
         self
     }
 
-    /// Takes a stream for dead after so much silence; by default 45 s, three heartbeats of a hub.
+    /// Takes a stream for dead after so much silence; by default two and a half of the heartbeats
+    /// that the hub announces, or 45 s when it announces none.
     pub fn idle_timeout(mut self, silence: Duration) -> Self {
-        self.patience.idle = silence;
+        self.idle = Some(silence);
         self
     }
 
@@ -207,7 +214,13 @@ impl Subscribe {
         };
         let machine = match self.is_strict {
             true => Machine::strict(),
-            false => Machine::new(self.policy, self.patience),
+            false => Machine::new(
+                self.policy,
+                Patience {
+                    head: HEAD_MAX,
+                    idle: self.idle.unwrap_or(IDLE_MAX),
+                },
+            ),
         };
         if self.is_strict {
             open_topics = None;
@@ -218,6 +231,8 @@ impl Subscribe {
             updates: VecDeque::new(),
             failure: None,
             delivered_id: attempt.last_event_id.clone(),
+            // The standard knows no silence that is too long.
+            hears_heartbeat: self.idle.is_none() && !self.is_strict,
             attempt,
             open_topics,
         })
@@ -237,6 +252,8 @@ pub struct Subscriber {
     failure: Option<SubscribeError>,
     /// The id of what was handed over last.
     delivered_id: String,
+    /// Whether the hub's heartbeat says what silence is too long.
+    hears_heartbeat: bool,
     /// The topics that have not ended; `None` when a pattern is among them.
     open_topics: Option<Vec<String>>,
 }
@@ -331,6 +348,10 @@ impl Subscriber {
         match answer {
             Ok(Answer::Stream(stream)) => {
                 self.machine.opened(now());
+                if self.hears_heartbeat {
+                    let announced = stream.heartbeat.map(patience_with);
+                    self.machine.bears(announced.unwrap_or(IDLE_MAX));
+                }
                 self.attempt.attempts = Attempts::default();
                 self.link = Link::Reading(stream);
                 self.updates.push_back(Update::Opened);

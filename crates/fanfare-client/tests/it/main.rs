@@ -1,5 +1,5 @@
-//! The client against scripted servers on real sockets: each says byte for byte what a hub, a proxy
-//! or a broken network may say.
+//! The client against scripted servers on real sockets, each of which says byte for byte what a
+//! hub, a proxy or a broken network may say; and against a real hub, where its own words matter.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
 )]
 
 mod credentials;
+mod heartbeat;
 mod publish;
 mod script;
 mod stream;
