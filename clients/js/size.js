@@ -2,14 +2,16 @@
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-const CORE = './dist/index.js';
+const INDEX = './dist/index.js';
 /** Bytes after minifying and gzip -9. */
 const BUDGETS = [
-  { name: "core", code: `export * from "${CORE}"`, counts: (file) => !isTabs(file), max: 6_900 },
-  { name: "tabs, beyond it", code: `export * from "${CORE}"`, counts: isTabs, max: 1_536 },
+  { name: "core", code: 'export * from "./dist/connection.js"', max: 3_600 },
+  { name: "with all of a page", code: `export { connect, HubError } from "${INDEX}"`, counts: (file) => !isTabs(file), max: 6_000 },
+  { name: "tabs, beyond it", code: `export { connect } from "${INDEX}"`, counts: isTabs, max: 1_152 },
   { name: "react, beyond it", code: 'export * from "./dist/react.js"', apart: ["./error.js"], max: 1_024 },
-  { name: "parser alone", code: `export { parseSSE } from "${CORE}"`, counts: isEntry, max: 1_100 },
+  { name: "parser alone", code: `export { parseSSE } from "${INDEX}"`, counts: isEntry, max: 1_100 },
   { name: "eventsource", code: 'export * from "./dist/event-source.js"', max: 2_048 },
+  { name: "all of the index", code: `export * from "${INDEX}"`, max: 7_400 },
 ];
 
 function isTabs({ path }) {
@@ -34,7 +36,7 @@ for (const { name, code, counts = () => true, apart = [], max } of BUDGETS) {
     external: ["react", ...apart],
   });
   const bytes = outputFiles.filter(counts).reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
-  console.log(`${name.padEnd(18)}${String(bytes).padStart(6)} of ${max} bytes`);
+  console.log(`${name.padEnd(20)}${String(bytes).padStart(6)} of ${max} bytes`);
   isOver ||= bytes > max;
 }
 process.exitCode = isOver ? 1 : 0;

@@ -2,7 +2,7 @@
 // and for servers behind proxies that answer 502 during a deploy.
 
 import { SseParser } from "./parser.js";
-import { headerText } from "./request.js";
+import { essenceOf, headerText } from "./request.js";
 
 export interface EventSourceOptions {
   /** Cookies go along to other origins. */
@@ -125,7 +125,7 @@ export class EventSource extends EventTarget {
   /** Whether the answer is a stream. */
   #accept(response: Response): boolean {
     if (this.#readyState === this.CLOSED) return false;
-    const type = response.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
+    const type = essenceOf(response.headers.get("Content-Type") ?? "");
     if (response.status !== 200 || type !== "text/event-stream") {
       this.#request.abort();
       const mayPass = response.status >= 500 || response.status === 429;

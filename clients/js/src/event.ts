@@ -35,33 +35,29 @@ export function ofBlock({ type, data, id }: SseEvent, topic: string): HubEvent {
 }
 
 /** An event of a line of NDJSON (PROTOCOL.md 4.3). */
-export function ofEnvelope(envelope: { id: string; topic: string; event: string; data: string }): HubEvent {
-  const { id, topic, event, data } = envelope;
-  return { type: event, data, raw: data, id, topic };
+export function ofEnvelope({ event: type, data, id, topic }: { id: string; topic: string; event: string; data: string }): HubEvent {
+  return ofBlock({ type, data, id }, topic);
 }
 
 /** Whether an id lies behind another. Where ids cannot be compared, another one is a later one. */
 export function isAfter(id: string, other: string): boolean {
-  const [epoch, seq] = split(id);
-  const [otherEpoch, otherSeq] = split(other);
-  if (epoch !== otherEpoch || Number.isNaN(seq - otherSeq)) return id !== other;
-  return seq > otherSeq;
-}
-
-function split(id: string): [string, number] {
-  const dash = id.lastIndexOf("-");
-  return [id.slice(0, dash + 1), Number(id.slice(dash + 1))];
+  const at = id.lastIndexOf("-") + 1;
+  const ahead = Number(id.slice(at)) - Number(other.slice(at));
+  const isSameEpoch = other.startsWith(id.slice(0, at)) && !Number.isNaN(ahead);
+  return isSameEpoch ? ahead > 0 : id !== other;
 }
 
 /** Whether a topic or pattern takes in a topic (PROTOCOL.md 2). */
 export function takesIn(pattern: string, topic: string): boolean {
-  if (pattern === topic) return true;
   const [wanted, given] = [pattern.split("/"), topic.split("/")];
-  const isOpen = wanted.at(-1) === "**";
-  if (isOpen ? given.length < wanted.length : given.length !== wanted.length) return false;
-  return wanted.every((segment, at) => segment === "*" || (isOpen && at === wanted.length - 1) || segment === given[at]);
+  const isOfLength = wanted.length === given.length || (wanted.at(-1) === "**" && wanted.length < given.length);
+  return isOfLength && wanted.every((segment, at) => segment === given[at] || isWild(segment));
 }
 
 export function isPattern(topic: string): boolean {
-  return topic.split("/").some((segment) => segment === "*" || segment === "**");
+  return topic.split("/").some(isWild);
+}
+
+function isWild(segment: string): boolean {
+  return segment === "*" || segment === "**";
 }

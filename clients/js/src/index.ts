@@ -2,8 +2,8 @@
 export { HubError } from "./error.js";
 export type { Gap, HubEvent } from "./event.js";
 export type { ResumeStore } from "./connection.js";
-export { connect, Hub, Subscription } from "./hub.js";
-export type { DataOf, HubOptions, Schema, Schemas, TopicOptions } from "./hub.js";
+export { connect } from "./hub.js";
+export type { DataOf, Hub, HubOptions, Schema, Schemas, Subscription, TopicOptions } from "./hub.js";
 export type { RetryPolicy, Status } from "./machine.js";
 export { parseSSE, SseParser } from "./parser.js";
 export type { SseEvent, SseSink } from "./parser.js";

@@ -55,38 +55,42 @@ export interface Machine {
 }
 
 export type Input =
-  | { readonly type: "start" | "opened" | "due" | "wake" | "pause" }
+  /** To go on: somebody listens, the wait is over, or the page woke up. */
+  | { readonly type: "go" | "opened" | "pause" }
   | { readonly type: "lost"; readonly error: HubError; readonly dice: number }
   | { readonly type: "advised"; readonly ms: number }
-  | { readonly type: "close"; readonly error?: HubError };
+  | { readonly type: "close" };
 
 export const IDLE: Machine = { status: { state: "idle" }, failures: 0, advised: 0, wasRefused: false, attempts: 0 };
 
-/** The machine after an input. Inputs that mean nothing in a state leave it as it is. */
-export function step(machine: Machine, input: Input, now: number, policy: RetryPolicy = RETRY): Machine {
-  const { status } = machine;
-  if (status.state === "closed") return machine;
-  switch (input.type) {
-    case "start":
-      return status.state === "idle" || status.state === "paused" ? connecting(machine, "first") : machine;
-    case "opened":
-      return status.state === "connecting" ? enter(machine, { state: "open", since: now }) : machine;
-    case "due":
-    case "wake":
-      return status.state === "waiting" ? connecting(machine, "again") : machine;
-    case "lost":
-      return status.state === "connecting" || status.state === "open" ? lost(machine, input, now, policy) : machine;
-    case "advised":
-      return { ...machine, advised: Math.min(input.ms, ADVICE_MAX) };
-    case "pause":
-      return status.state === "idle" ? machine : enter(machine, { state: "paused" });
-    case "close":
-      return enter(machine, input.error ? { state: "closed", error: input.error } : { state: "closed" });
-  }
-}
+/** The states in which an input means something; in all other ones nothing happens. */
+const MEANS: Record<Input["type"], readonly Status["state"][]> = {
+  go: ["idle", "paused", "waiting"],
+  opened: ["connecting"],
+  advised: ["open"],
+  lost: ["connecting", "open"],
+  pause: ["connecting", "open", "waiting"],
+  close: ["idle", "paused", "connecting", "open", "waiting"],
+};
 
-function enter(machine: Machine, status: Status): Machine {
-  return { ...machine, status };
+/** The machine after an input. */
+export function step(machine: Machine, input: Input, now: number, policy: RetryPolicy = RETRY): Machine {
+  const { state } = machine.status;
+  if (!MEANS[input.type].includes(state)) return machine;
+  switch (input.type) {
+    case "go":
+      return connecting(machine, state === "waiting" ? "again" : "first");
+    case "opened":
+      return { ...machine, status: { state: "open", since: now } };
+    case "advised":
+      return { ...machine, advised: input.ms };
+    case "lost":
+      return lost(machine, input, now, policy);
+    case "pause":
+      return { ...machine, status: { state: "paused" } };
+    case "close":
+      return { ...machine, status: { state: "closed" } };
+  }
 }
 
 function connecting(machine: Machine, reason: Reason): Machine {
@@ -97,18 +101,20 @@ function connecting(machine: Machine, reason: Reason): Machine {
 function lost(machine: Machine, input: { error: HubError; dice: number }, now: number, policy: RetryPolicy): Machine {
   const { status } = machine;
   const { error, dice } = input;
-  const wasOpen = status.state === "open";
-  const isHealthy = wasOpen && now - status.since >= HEALTHY_AFTER;
-  const wasRefused = !wasOpen && machine.wasRefused;
-  const failures = isHealthy ? 0 : machine.failures;
-  const before = { ...machine, wasRefused, attempts: isHealthy ? 0 : machine.attempts };
+  const isHealthy = status.state === "open" && now - status.since >= HEALTHY_AFTER;
+  const wasRefused = status.state !== "open" && machine.wasRefused;
+  const before = { ...machine, wasRefused, ...(isHealthy && { failures: 0, attempts: 0 }) };
   // Credentials may have expired on the way: fresh ones are tried once, and at once.
   if ((error.status === 401 || error.status === 403) && !wasRefused) {
     return connecting({ ...before, wasRefused: true }, "refused");
   }
-  if (policy.giveUp(error)) return enter(before, { state: "closed", error });
-  const span = Math.min(policy.max, policy.min * 2 ** failures);
+  if (policy.giveUp(error)) return { ...before, status: { state: "closed", error } };
   const floor = Math.min(ADVICE_MAX, Math.max(machine.advised, error.retryAfter ?? 0));
-  const nextAttemptAt = now + floor + span * dice;
-  return { ...before, failures: failures + 1, status: { state: "waiting", nextAttemptAt, error } };
+  const nextAttemptAt = now + floor + spanOf(policy, before.failures) * dice;
+  return { ...before, failures: before.failures + 1, status: { state: "waiting", nextAttemptAt, error } };
+}
+
+/** The span of the random wait after so many failures before this one. */
+export function spanOf({ min, max }: RetryPolicy, failures: number): number {
+  return Math.min(max, min * 2 ** failures);
 }

@@ -17,7 +17,7 @@ export interface SseSink {
   /** A reconnection time in milliseconds. It applies at once and needs no event. */
   onRetry?(ms: number): void;
   /** A comment, without the colon and one space after it. */
-  onComment?(text: string): void;
+  onComment?: ((text: string) => void) | undefined;
   /** A block outgrew the limit: it fires no event, its id and retry still count. */
   onTooLarge?(maxEventSize: number): void;
 }

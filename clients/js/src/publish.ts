@@ -1,9 +1,8 @@
 // Publishing over HTTP, safe to repeat.
 
-import { asHubError, HubError } from "./error.js";
+import { again } from "./again.js";
 import { RETRY } from "./machine.js";
-import { placeOf } from "./page.js";
-import { type RequestOptions, send } from "./request.js";
+import type { Ask } from "./request.js";
 
 export interface PublishOptions {
   /** The event type. */
@@ -28,33 +27,22 @@ export interface Published {
 const TRIES = 5;
 
 /** Publishes text as it is, and anything else as JSON. The same key goes with each try, so that the event is stored once. */
-export async function publish(
-  hub: URL,
+export function publish(
+  ask: Ask,
   topic: string,
   data: unknown,
-  options: RequestOptions,
-  { type, key, tries = TRIES, signal }: PublishOptions = {},
+  { type, key = crypto.randomUUID(), tries = TRIES, signal }: PublishOptions = {},
 ): Promise<Published> {
-  const url = placeOf(hub, topic);
-  if (type !== undefined) url.searchParams.set("event", type);
   const isText = typeof data === "string";
   const headers = {
     // A text/event-stream or NDJSON would be several events; neither of these is.
     "Content-Type": isText ? "text/plain" : "application/json",
-    "Idempotency-Key": key ?? crypto.randomUUID(),
+    "Idempotency-Key": key,
   };
-  const body = isText ? data : JSON.stringify(data);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const init = { method: "POST", headers, body, ...(signal && { signal }) };
-      const response = await send(url, options, { attempt, reason: "publish" }, init);
-      if (response.ok) return (await response.json()) as Published;
-      throw await HubError.of(response);
-    } catch (cause) {
-      const error = asHubError(cause);
-      if (attempt >= tries || signal?.aborted || RETRY.giveUp(error)) throw error;
-      const span = Math.min(RETRY.max, RETRY.min * 2 ** (attempt - 1));
-      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter ?? 0) + span * Math.random()));
-    }
-  }
+  const init = { method: "POST", body: isText ? data : JSON.stringify(data), signal };
+  const query = type === undefined ? {} : { event: type };
+  return again(
+    async (attempt) => (await ask([topic], query, { attempt, reason: "publish" }, headers, init)).json() as Promise<Published>,
+    (error, attempt) => attempt >= tries || signal?.aborted || RETRY.giveUp(error),
+  );
 }

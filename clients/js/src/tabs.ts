@@ -1,10 +1,9 @@
 // One connection for all tabs of an origin: Web Locks elect the tab that has it, BroadcastChannel
 // carries what it receives, and whoever takes over goes on where the slowest tab stands.
 
-import type { Source } from "./channel.js";
-import type { Connection, ResumeStore, Sink } from "./connection.js";
-import { HubError } from "./error.js";
-import { type HubEvent, isAfter } from "./event.js";
+import type { Connect, Sink, Source } from "./connection.js";
+import type { HubError } from "./error.js";
+import type { HubEvent, isAfter } from "./event.js";
 import type { Status } from "./machine.js";
 
 type Message =
@@ -27,9 +26,22 @@ const SUSPECT = 20_000;
 /** Time for its answer. Messages reach hidden tabs at once, frozen ones not at all. */
 const ANSWER_WITHIN = 3_000;
 
-export class Tabs implements Source {
+/** What is needed of the core. */
+interface Core {
+  readonly HubError: typeof HubError;
+  readonly isAfter: typeof isAfter;
+}
+
+/** What tabs share, or a connection of this one's own where they cannot. */
+export function tabs(name: string, connect: Connect, sink: Sink, core: Core): Source {
+  const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel;
+  return canShare ? new Tabs(name, connect, sink, core) : connect(sink);
+}
+
+class Tabs implements Source {
   readonly #sink: Sink;
-  readonly #connect: (sink: Sink, resume: ResumeStore) => Connection;
+  readonly #connect: Connect;
+  readonly #core: Core;
   readonly #name: string;
   readonly #tab = crypto.randomUUID();
   readonly #channel: BroadcastChannel;
@@ -40,14 +52,15 @@ export class Tabs implements Source {
   #status: Status = { state: "idle" };
   /** The position: everything up to here was handed on in this tab. */
   #at = "";
-  #connection: Connection | undefined;
+  #connection: Source | undefined;
   #resign: (() => void) | undefined;
   /** Until a new leader has heard where the others stand. */
   #gathering: ReturnType<typeof setTimeout> | undefined;
   /** Until a silent leader is asked, and then until it has to have answered. */
   #suspicion: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(name: string, connect: (sink: Sink, resume: ResumeStore) => Connection, sink: Sink) {
+  constructor(name: string, connect: Connect, sink: Sink, core: Core) {
+    this.#core = core;
     this.#name = `fanfare ${name}`;
     this.#connect = connect;
     this.#sink = sink;
@@ -118,7 +131,7 @@ export class Tabs implements Source {
     this.#gathering = setTimeout(() => {
       let from = this.#at;
       for (const { at } of this.#others.values()) {
-        if (at !== "" && (from === "" || isAfter(from, at))) from = at;
+        if (at !== "" && (from === "" || this.#core.isAfter(from, at))) from = at;
       }
       const relay: Sink = {
         event: (event) => {
@@ -131,15 +144,13 @@ export class Tabs implements Source {
           this.#report();
         },
       };
-      this.#connection = this.#connect(relay, {
-        get: () => from,
-        set: (id) => {
-          if (id === this.#at) return;
-          // No event came with it.
-          this.#at = id;
-          this.#report();
-        },
-      });
+      const set = (id: string): void => {
+        if (id === this.#at) return;
+        // No event came with it.
+        this.#at = id;
+        this.#report();
+      };
+      this.#connection = this.#connect(relay, { resume: { get: () => from, set } });
       this.#connection.want(this.#union());
     }, GATHER);
   }
@@ -192,12 +203,12 @@ export class Tabs implements Source {
 
   #follow({ status, complaint, at }: Message & { type: "status" }): void {
     if (this.#at === "") this.#at = at;
-    this.#tell(complaint === undefined ? status : ({ ...status, error: new HubError(complaint) } as Status));
+    this.#tell(complaint === undefined ? status : ({ ...status, error: new this.#core.HubError(complaint) } as Status));
   }
 
   /** Hands an event on, unless it was handed on before the lead changed. */
   #take(event: HubEvent): void {
-    if (event.id !== "" && this.#at !== "" && !isAfter(event.id, this.#at)) return;
+    if (event.id !== "" && this.#at !== "" && !this.#core.isAfter(event.id, this.#at)) return;
     if (event.id !== "") this.#at = event.id;
     this.#sink.event(event);
   }

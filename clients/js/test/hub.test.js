@@ -47,6 +47,16 @@ test("what is published comes back with its topic, type and id", async () => {
   client.close();
 });
 
+test("a hub of several topics publishes to the first one, and a pattern to none", async () => {
+  const [a, b] = [fresh(), fresh()];
+  const client = connect(hub.url, { topics: [a, b], share: false });
+  assert.equal((await client.publish("1")).topic, a);
+  const other = await fetch(`${hub.url}/${b}?history=all`, { headers: { Accept: "application/json" } });
+  assert.deepEqual(await other.json(), []);
+  await assert.rejects(connect(hub.url, { share: false }).publish("2"), /say where/);
+  await assert.rejects(client.topic(`${a}/*`).publish("3"), { code: "bad_topic" });
+});
+
 test("topics and patterns of a page share one connection and are told apart", async () => {
   const [a, b] = [fresh(), fresh()];
   const client = connect(hub.url);

@@ -20,24 +20,22 @@ const IN = {
 };
 
 const INPUTS = {
-  start: { type: "start" },
+  go: { type: "go" },
   opened: { type: "opened" },
   lost: lost(),
-  due: { type: "due" },
-  wake: { type: "wake" },
   pause: { type: "pause" },
   close: { type: "close" },
   advised: { type: "advised", ms: 7 },
 };
 
 const TABLE = {
-  //            start         opened     lost       due           wake          pause     close     advised
-  idle:       ["connecting", "idle",    "idle",    "idle",       "idle",       "idle",   "closed", "idle"],
-  connecting: ["connecting", "open",    "waiting", "connecting", "connecting", "paused", "closed", "connecting"],
-  open:       ["open",       "open",    "waiting", "open",       "open",       "paused", "closed", "open"],
-  waiting:    ["waiting",    "waiting", "waiting", "connecting", "connecting", "paused", "closed", "waiting"],
-  paused:     ["connecting", "paused",  "paused",  "paused",     "paused",     "paused", "closed", "paused"],
-  closed:     ["closed",     "closed",  "closed",  "closed",     "closed",     "closed", "closed", "closed"],
+  //            go            opened     lost       pause     close     advised
+  idle:       ["connecting", "idle",    "idle",    "idle",   "closed", "idle"],
+  connecting: ["connecting", "open",    "waiting", "paused", "closed", "connecting"],
+  open:       ["open",       "open",    "waiting", "paused", "closed", "open"],
+  waiting:    ["connecting", "waiting", "waiting", "paused", "closed", "waiting"],
+  paused:     ["connecting", "paused",  "paused",  "paused", "closed", "paused"],
+  closed:     ["closed",     "closed",  "closed",  "closed", "closed", "closed"],
 };
 
 for (const [state, row] of Object.entries(TABLE)) {
@@ -58,18 +56,24 @@ test("waits are random under a span that doubles up to a cap", () => {
   const spans = Array.from({ length: 9 }, () => {
     const span = wait(machine, failure, 1);
     assert.equal(wait(machine, failure, 0), 0);
-    machine = step(step(machine, lost(), NOW), { type: "due" }, NOW);
+    machine = step(step(machine, lost(), NOW), { type: "go" }, NOW);
     return span;
   });
   assert.deepEqual(spans, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
 });
 
+test("an attempt says whether something was lost before it", () => {
+  for (const [state, reason] of [["idle", "first"], ["paused", "first"], ["waiting", "again"]]) {
+    assert.equal(step(IN[state], INPUTS.go, NOW).status.reason, reason);
+  }
+});
+
 test("what the server advises is a floor, not a cap", () => {
-  const advised = step(IN.connecting, { type: "advised", ms: 3000 }, NOW);
+  const advised = step(IN.open, { type: "advised", ms: 3000 }, NOW);
   assert.equal(wait(advised, failure, 0), 3000);
   assert.equal(wait(advised, failure, 1), 3500);
   assert.equal(wait(advised, status(503, { retryAfter: 9000 }), 0), 9000);
-  const typo = step(IN.connecting, { type: "advised", ms: 1e15 }, NOW);
+  const typo = step(IN.open, { type: "advised", ms: 1e15 }, NOW);
   assert.equal(wait(typo, failure, 0), 3_600_000);
 });
 
@@ -98,7 +102,7 @@ test("refused credentials are asked for anew, once for each stream", () => {
     assert.deepEqual(again.status, { state: "connecting", attempt: 2, reason: "refused" });
     assert.equal(step(again, lost(status(code)), NOW).status.state, "closed");
     const open = step(again, { type: "opened" }, NOW);
-    const later = step(step(open, lost(), NOW), { type: "due" }, NOW);
+    const later = step(step(open, lost(), NOW), { type: "go" }, NOW);
     assert.equal(step(later, lost(status(code)), NOW).status.reason, "refused");
   }
 });

@@ -1,7 +1,7 @@
 // The TypeScript client behind the protocol of the SSE contract tests (../README.md).
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
-import { Connection } from "../../../clients/js/dist/connection.js";
+import { connection } from "../../../clients/js/dist/connection.js";
 
 const CAPABILITIES = [
   "bom", "comments", "headers", "last-event-id", "post", "report", "read-timeout", "restart",
@@ -27,7 +27,7 @@ class Stream {
       ...(method !== undefined && { method: method.toUpperCase() }),
       ...(body !== undefined && { body }),
     };
-    this.#connection = new Connection(new URL(streamUrl), options, {
+    this.#connection = connection(new URL(streamUrl), options, {
       event: ({ type, data, id }) => {
         if (this.#types.has(type)) this.#tell({ kind: "event", event: { type, data, id } });
       },

@@ -10,109 +10,26 @@ var __export = (target, all) => {
     __defProp(target, name, { get: all[name], enumerable: true });
 };
 
-// dist/error.js
-function asHubError(error) {
-  if (error instanceof HubError)
-    return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new HubError(message, { cause: error });
-}
-var HubError;
-var init_error = __esm({
-  "dist/error.js"() {
-    "use strict";
-    HubError = class _HubError extends Error {
-      name = "HubError";
-      /** The status of the answer; absent when there was none. */
-      status;
-      /** The stable code of the hub's refusal (PROTOCOL.md 8), such as `topic_ended`. */
-      code;
-      /** How long the server asks to wait, in milliseconds. */
-      retryAfter;
-      constructor(message, about = {}) {
-        super(message, about.cause === void 0 ? void 0 : { cause: about.cause });
-        this.status = about.status;
-        this.code = about.code;
-        this.retryAfter = about.retryAfter;
-      }
-      /** Reads what a server says of its refusal: a problem document (RFC 9457), or the status alone. */
-      static async of(response) {
-        const { status } = response;
-        const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-        const text = await response.text().catch(() => "");
-        let problem = {};
-        try {
-          problem = Object(JSON.parse(text));
-        } catch {
-        }
-        return new _HubError(typeof problem.detail === "string" ? problem.detail : `the server answered ${status}`, {
-          status,
-          ...typeof problem.code === "string" && { code: problem.code },
-          ...seconds >= 0 && { retryAfter: seconds * 1e3 }
-        });
-      }
-    };
-  }
-});
-
-// dist/event.js
-function ofBlock({ type, data, id }, topic) {
-  return { type, data, raw: data, id, topic };
-}
-function ofEnvelope(envelope) {
-  const { id, topic, event, data } = envelope;
-  return { type: event, data, raw: data, id, topic };
-}
-function isAfter(id, other) {
-  const [epoch, seq] = split(id);
-  const [otherEpoch, otherSeq] = split(other);
-  if (epoch !== otherEpoch || Number.isNaN(seq - otherSeq))
-    return id !== other;
-  return seq > otherSeq;
-}
-function split(id) {
-  const dash = id.lastIndexOf("-");
-  return [id.slice(0, dash + 1), Number(id.slice(dash + 1))];
-}
-function takesIn(pattern, topic) {
-  if (pattern === topic)
-    return true;
-  const [wanted, given] = [pattern.split("/"), topic.split("/")];
-  const isOpen = wanted.at(-1) === "**";
-  if (isOpen ? given.length < wanted.length : given.length !== wanted.length)
-    return false;
-  return wanted.every((segment, at) => segment === "*" || isOpen && at === wanted.length - 1 || segment === given[at]);
-}
-function isPattern(topic) {
-  return topic.split("/").some((segment) => segment === "*" || segment === "**");
-}
-var OPEN_TYPE, GAP_TYPE, LAPSE_TYPE;
-var init_event = __esm({
-  "dist/event.js"() {
-    "use strict";
-    OPEN_TYPE = "fanfare.open";
-    GAP_TYPE = "fanfare.gap";
-    LAPSE_TYPE = "fanfare.lapse";
-  }
-});
-
 // dist/tabs.js
 var tabs_exports = {};
 __export(tabs_exports, {
-  Tabs: () => Tabs
+  tabs: () => tabs
 });
+function tabs(name, connect2, sink, core) {
+  const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel;
+  return canShare ? new Tabs(name, connect2, sink, core) : connect2(sink);
+}
 var GATHER, SUSPECT, ANSWER_WITHIN, Tabs;
 var init_tabs = __esm({
   "dist/tabs.js"() {
     "use strict";
-    init_error();
-    init_event();
     GATHER = 100;
     SUSPECT = 2e4;
     ANSWER_WITHIN = 3e3;
     Tabs = class {
       #sink;
       #connect;
+      #core;
       #name;
       #tab = crypto.randomUUID();
       #channel;
@@ -129,7 +46,8 @@ var init_tabs = __esm({
       #gathering;
       /** Until a silent leader is asked, and then until it has to have answered. */
       #suspicion;
-      constructor(name, connect2, sink) {
+      constructor(name, connect2, sink, core) {
+        this.#core = core;
         this.#name = `fanfare ${name}`;
         this.#connect = connect2;
         this.#sink = sink;
@@ -191,7 +109,7 @@ var init_tabs = __esm({
         this.#gathering = setTimeout(() => {
           let from = this.#at;
           for (const { at } of this.#others.values()) {
-            if (at !== "" && (from === "" || isAfter(from, at)))
+            if (at !== "" && (from === "" || this.#core.isAfter(from, at)))
               from = at;
           }
           const relay = {
@@ -206,15 +124,13 @@ var init_tabs = __esm({
               this.#report();
             }
           };
-          this.#connection = this.#connect(relay, {
-            get: () => from,
-            set: (id) => {
-              if (id === this.#at)
-                return;
-              this.#at = id;
-              this.#report();
-            }
-          });
+          const set = (id) => {
+            if (id === this.#at)
+              return;
+            this.#at = id;
+            this.#report();
+          };
+          this.#connection = this.#connect(relay, { resume: { get: () => from, set } });
           this.#connection.want(this.#union());
         }, GATHER);
       }
@@ -222,9 +138,9 @@ var init_tabs = __esm({
       #retire() {
         this.#suspect();
         clearTimeout(this.#gathering);
-        const connection = this.#connection;
+        const connection2 = this.#connection;
         this.#connection = void 0;
-        connection?.close();
+        connection2?.close();
         this.#resign?.();
         this.#resign = void 0;
       }
@@ -263,11 +179,11 @@ var init_tabs = __esm({
       #follow({ status, complaint, at }) {
         if (this.#at === "")
           this.#at = at;
-        this.#tell(complaint === void 0 ? status : { ...status, error: new HubError(complaint) });
+        this.#tell(complaint === void 0 ? status : { ...status, error: new this.#core.HubError(complaint) });
       }
       /** Hands an event on, unless it was handed on before the lead changed. */
       #take(event) {
-        if (event.id !== "" && this.#at !== "" && !isAfter(event.id, this.#at))
+        if (event.id !== "" && this.#at !== "" && !this.#core.isAfter(event.id, this.#at))
           return;
         if (event.id !== "")
           this.#at = event.id;
@@ -291,9 +207,30 @@ var init_tabs = __esm({
   }
 });
 
-// dist/connection.js
-init_error();
-init_event();
+// dist/error.js
+var HubError = class extends Error {
+  name = "HubError";
+  constructor(message, about = {}) {
+    super(message, about);
+    Object.assign(this, about);
+  }
+};
+async function refusalOf(response) {
+  const { status } = response;
+  const { code, detail } = Object(await response.json().catch(() => {
+  }));
+  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+  return new HubError(typeof detail === "string" ? detail : `the server answered ${status}`, {
+    status,
+    ...typeof code === "string" && { code },
+    ...seconds >= 0 && { retryAfter: seconds * 1e3 }
+  });
+}
+function asHubError(cause, before = "") {
+  if (cause instanceof HubError && before === "")
+    return cause;
+  return new HubError(before + (cause instanceof Error ? cause.message : String(cause)), { cause });
+}
 
 // dist/machine.js
 var RETRY = {
@@ -304,30 +241,32 @@ var RETRY = {
 var HEALTHY_AFTER = 1e4;
 var ADVICE_MAX = 36e5;
 var IDLE = { status: { state: "idle" }, failures: 0, advised: 0, wasRefused: false, attempts: 0 };
+var MEANS = {
+  go: ["idle", "paused", "waiting"],
+  opened: ["connecting"],
+  advised: ["open"],
+  lost: ["connecting", "open"],
+  pause: ["connecting", "open", "waiting"],
+  close: ["idle", "paused", "connecting", "open", "waiting"]
+};
 function step(machine, input, now, policy = RETRY) {
-  const { status } = machine;
-  if (status.state === "closed")
+  const { state } = machine.status;
+  if (!MEANS[input.type].includes(state))
     return machine;
   switch (input.type) {
-    case "start":
-      return status.state === "idle" || status.state === "paused" ? connecting(machine, "first") : machine;
+    case "go":
+      return connecting(machine, state === "waiting" ? "again" : "first");
     case "opened":
-      return status.state === "connecting" ? enter(machine, { state: "open", since: now }) : machine;
-    case "due":
-    case "wake":
-      return status.state === "waiting" ? connecting(machine, "again") : machine;
-    case "lost":
-      return status.state === "connecting" || status.state === "open" ? lost(machine, input, now, policy) : machine;
+      return { ...machine, status: { state: "open", since: now } };
     case "advised":
-      return { ...machine, advised: Math.min(input.ms, ADVICE_MAX) };
+      return { ...machine, advised: input.ms };
+    case "lost":
+      return lost(machine, input, now, policy);
     case "pause":
-      return status.state === "idle" ? machine : enter(machine, { state: "paused" });
+      return { ...machine, status: { state: "paused" } };
     case "close":
-      return enter(machine, input.error ? { state: "closed", error: input.error } : { state: "closed" });
+      return { ...machine, status: { state: "closed" } };
   }
-}
-function enter(machine, status) {
-  return { ...machine, status };
 }
 function connecting(machine, reason) {
   const attempt = machine.attempts + 1;
@@ -336,74 +275,63 @@ function connecting(machine, reason) {
 function lost(machine, input, now, policy) {
   const { status } = machine;
   const { error, dice } = input;
-  const wasOpen = status.state === "open";
-  const isHealthy = wasOpen && now - status.since >= HEALTHY_AFTER;
-  const wasRefused = !wasOpen && machine.wasRefused;
-  const failures = isHealthy ? 0 : machine.failures;
-  const before = { ...machine, wasRefused, attempts: isHealthy ? 0 : machine.attempts };
+  const isHealthy = status.state === "open" && now - status.since >= HEALTHY_AFTER;
+  const wasRefused = status.state !== "open" && machine.wasRefused;
+  const before = { ...machine, wasRefused, ...isHealthy && { failures: 0, attempts: 0 } };
   if ((error.status === 401 || error.status === 403) && !wasRefused) {
     return connecting({ ...before, wasRefused: true }, "refused");
   }
   if (policy.giveUp(error))
-    return enter(before, { state: "closed", error });
-  const span = Math.min(policy.max, policy.min * 2 ** failures);
+    return { ...before, status: { state: "closed", error } };
   const floor = Math.min(ADVICE_MAX, Math.max(machine.advised, error.retryAfter ?? 0));
-  const nextAttemptAt = now + floor + span * dice;
-  return { ...before, failures: failures + 1, status: { state: "waiting", nextAttemptAt, error } };
+  const nextAttemptAt = now + floor + spanOf(policy, before.failures) * dice;
+  return { ...before, failures: before.failures + 1, status: { state: "waiting", nextAttemptAt, error } };
+}
+function spanOf({ min, max }, failures) {
+  return Math.min(max, min * 2 ** failures);
 }
 
-// dist/page.js
-init_error();
-init_event();
-
-// dist/request.js
-init_error();
-async function send(url, options, about, init) {
-  const token = await options.auth?.(about);
-  const headers = { ...options.headers, ...init.headers };
-  if (token !== void 0)
-    headers["Authorization"] = `Bearer ${token}`;
-  const request = { cache: "no-store", ...init, headers };
-  if (options.credentials !== void 0)
-    request.credentials = options.credentials;
-  return (options.fetch ?? fetch)(url, request);
-}
-async function streamOf(response, form) {
-  if (response.status === 204)
-    return void 0;
-  if (response.status !== 200)
-    throw await HubError.of(response);
-  const type = response.headers.get("Content-Type") ?? "";
-  if (type.split(";")[0]?.trim().toLowerCase() === form && response.body)
-    return response.body;
-  await response.body?.cancel();
-  throw new HubError(`the answer is ${type === "" ? "of no type" : type}, not ${form}: check the URL`, { status: 406 });
-}
-function headerText(text) {
-  return String.fromCharCode(...new TextEncoder().encode(text));
+// dist/again.js
+async function again(work, isFinal, max = RETRY.max) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work(attempt);
+    } catch (cause) {
+      const error = asHubError(cause);
+      if (isFinal(error, attempt))
+        throw error;
+      const wait = (error.retryAfter ?? 0) + spanOf({ ...RETRY, max }, attempt - 1) * Math.random();
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
 }
 
-// dist/page.js
-var LIMIT = 1e3;
-async function page(hub, topics, options, from) {
-  const url = placeOf(hub, ...topics);
-  url.searchParams.set("limit", String(LIMIT));
-  if ("after" in from)
-    url.searchParams.set("last_event_id", from.after);
-  else
-    url.searchParams.set("history", String(from.history));
-  const response = await send(url, options, { attempt: 1, reason: "first" }, { headers: { Accept: "application/json" } });
-  if (!response.ok)
-    throw await HubError.of(response);
-  const envelopes = await response.json();
-  return { list: envelopes.map(ofEnvelope), isMore: envelopes.length > 0 && /rel="?next/.test(response.headers.get("Link") ?? "") };
+// dist/event.js
+var OPEN_TYPE = "fanfare.open";
+var GAP_TYPE = "fanfare.gap";
+var LAPSE_TYPE = "fanfare.lapse";
+function ofBlock({ type, data, id }, topic) {
+  return { type, data, raw: data, id, topic };
 }
-function placeOf(hub, first = "", ...more) {
-  const url = new URL(hub);
-  url.pathname = `${url.pathname.replace(/\/$/, "")}/${first.split("/").map(encodeURIComponent).join("/")}`;
-  for (const topic of more)
-    url.searchParams.append("topic", topic);
-  return url;
+function ofEnvelope({ event: type, data, id, topic }) {
+  return ofBlock({ type, data, id }, topic);
+}
+function isAfter(id, other) {
+  const at = id.lastIndexOf("-") + 1;
+  const ahead = Number(id.slice(at)) - Number(other.slice(at));
+  const isSameEpoch = other.startsWith(id.slice(0, at)) && !Number.isNaN(ahead);
+  return isSameEpoch ? ahead > 0 : id !== other;
+}
+function takesIn(pattern, topic) {
+  const [wanted, given] = [pattern.split("/"), topic.split("/")];
+  const isOfLength = wanted.length === given.length || wanted.at(-1) === "**" && wanted.length < given.length;
+  return isOfLength && wanted.every((segment, at) => segment === given[at] || isWild(segment));
+}
+function isPattern(topic) {
+  return topic.split("/").some(isWild);
+}
+function isWild(segment) {
+  return segment === "*" || segment === "**";
 }
 
 // dist/parser.js
@@ -549,668 +477,549 @@ ${value}`;
   }
 };
 
+// dist/request.js
+function asker(url, options) {
+  return async ([first, ...more], query, about, headers, init) => {
+    const { auth, credentials, fetch = globalThis.fetch } = options;
+    const address = new URL(url);
+    if (first !== void 0) {
+      address.pathname = `${address.pathname.replace(/\/$/, "")}/${first.split("/").map(encodeURIComponent).join("/")}`;
+    }
+    for (const topic of more)
+      address.searchParams.append("topic", topic);
+    for (const name in query)
+      address.searchParams.set(name, query[name]);
+    const token = await auth?.(about);
+    const all = { ...options.headers, ...headers, ...token !== void 0 && { Authorization: `Bearer ${token}` } };
+    const response = await fetch(address, { cache: "no-store", credentials, ...init, headers: all });
+    if (!response.ok)
+      throw await refusalOf(response);
+    return response;
+  };
+}
+async function streamOf({ status, headers, body }, form) {
+  if (status === 204)
+    return void 0;
+  const type = headers.get("Content-Type") ?? "nothing";
+  if (body && status === 200 && essenceOf(type) === form)
+    return body;
+  await body?.cancel();
+  throw new HubError(`the answer is ${status} ${type}, not ${form}: check the URL`, { status: 406 });
+}
+function essenceOf(type) {
+  return type.split(";", 1)[0].trim().toLowerCase();
+}
+function headerText(text) {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
 // dist/connection.js
 var IDLE_DEFAULT = 45e3;
 var HEARTBEATS = 2.5;
 var WAKE_SHARE = 0.5;
 var HEAD_WITHIN = 3e4;
 var TIMER_MAX = 2 ** 31 - 1;
-var Connection = class {
-  /** The position: everything of the topics up to here was handed on. */
-  lastId;
-  #url;
-  #options;
-  #sink;
-  #policy;
-  #topics = [];
-  /** The stream lacks topics, and is asked for anew once it has said where it is. */
-  #lacksTopics = false;
-  #machine = IDLE;
-  #timer;
-  #request;
-  /** When something came last, a heartbeat included. */
-  #heardAt = 0;
-  #idleMs = IDLE_DEFAULT;
-  #hiddenTimer;
-  /** `url` is a hub's, when topics are asked for, or else that of one stream. */
-  constructor(url, options, sink) {
-    this.#url = url;
-    this.#options = options;
-    this.#sink = sink;
-    this.#policy = { ...RETRY, ...options.retry };
-    this.lastId = this.#store?.get() ?? "";
+function connection(url, options, sink) {
+  const store = storeOf(url, options.resume);
+  const asks = asker(url, options);
+  const policy = { ...RETRY, ...options.retry };
+  let lastId = store?.get() ?? "";
+  let topics = [];
+  let lacksTopics = false;
+  let machine = IDLE;
+  let timer;
+  let hiddenTimer;
+  let request;
+  let heardAt = 0;
+  let patience = IDLE_DEFAULT;
+  function move(input) {
+    const before = machine.status;
+    machine = step(machine, input, Date.now(), policy);
+    const { status } = machine;
+    const { state } = status;
+    if (status === before)
+      return;
+    clearTimeout(timer);
+    if (state === "connecting")
+      ask();
+    else if (state !== "open")
+      request?.abort();
+    if (state === "waiting")
+      at(() => status.nextAttemptAt, () => move({ type: "go" }));
+    if (state === "closed")
+      watchPage("removeEventListener");
+    sink.status(status);
   }
-  get status() {
-    return this.#machine.status;
+  function lose(cause) {
+    move({ type: "lost", error: asHubError(cause), dice: Math.random() });
   }
-  /** Opens the stream, or opens it anew when it does not have these topics. */
-  want(topics) {
-    const isNew = topics.some((topic) => !this.#topics.includes(topic));
-    this.#topics = topics;
-    const { state } = this.#machine.status;
-    if (state === "idle") {
-      this.#watchPage(true);
-      this.#step({ type: "start" });
-    } else if (isNew && state === "open" && this.lastId === "") {
-      this.#lacksTopics = true;
-    } else if (isNew && (state === "connecting" || state === "open")) {
-      this.#connect();
-    }
+  function at(moment, then) {
+    clearTimeout(timer);
+    const look = () => moment() > Date.now() ? at(moment, then) : then();
+    timer = setTimeout(look, Math.min(TIMER_MAX, moment() - Date.now()));
   }
-  /** Leaves the stream and asks for it anew. */
-  restart() {
-    const { state } = this.#machine.status;
+  function expect(within, complaint) {
+    at(() => heardAt + within, () => lose(new HubError(complaint)));
+  }
+  function ask() {
+    request?.abort();
+    lacksTopics = false;
+    const { signal } = request = new AbortController();
+    heardAt = Date.now();
+    expect(HEAD_WITHIN, "the server does not answer");
+    read(signal).catch((error) => {
+      if (!signal.aborted)
+        lose(error);
+    });
+  }
+  function restart() {
+    const { state } = machine.status;
     if (state === "open" || state === "connecting")
-      this.#connect();
+      ask();
   }
-  /** Ends it for good. */
-  close(error) {
-    this.#step(error ? { type: "close", error } : { type: "close" });
-  }
-  /** Something woke the page: a wait is cut short, and a stream that was silent for long is asked anew. */
-  wake = () => {
-    clearTimeout(this.#hiddenTimer);
-    const { status } = this.#machine;
-    if (status.state === "paused")
-      this.#step({ type: "start" });
-    else if (status.state === "open" && this.#silence() > this.#idleMs * WAKE_SHARE)
-      this.#lose("the page slept");
-    this.#step({ type: "wake" });
-  };
-  #seen = () => {
-    if (document.visibilityState === "visible")
-      return this.wake();
-    const { hidden } = this.#options;
-    if (typeof hidden !== "object")
-      return;
-    this.#hiddenTimer = setTimeout(() => this.#step({ type: "pause" }), hidden.pauseAfter);
-  };
-  get #store() {
-    const { resume } = this.#options;
-    if (typeof resume === "object")
-      return resume;
-    if (resume !== "session" || typeof sessionStorage === "undefined")
-      return void 0;
-    const key = `fanfare ${this.#url.href}`;
-    return { get: () => sessionStorage.getItem(key), set: (id) => sessionStorage.setItem(key, id) };
-  }
-  #watchPage(isWatched) {
-    if (typeof document === "undefined")
-      return;
-    const change = isWatched ? "addEventListener" : "removeEventListener";
-    document[change]("visibilitychange", this.#seen);
-    globalThis[change]("pageshow", this.wake);
-    globalThis[change]("online", this.wake);
-  }
-  /** Moves the machine, and does what its new state asks for. */
-  #step(input) {
-    const before = this.#machine;
-    this.#machine = step(before, input, Date.now(), this.#policy);
-    const { status } = this.#machine;
-    if (status === before.status)
-      return;
-    clearTimeout(this.#timer);
-    if (status.state === "connecting")
-      this.#connect();
-    else if (status.state !== "open")
-      this.#request?.abort();
-    if (status.state === "waiting") {
-      const wait = Math.min(TIMER_MAX, status.nextAttemptAt - Date.now());
-      this.#timer = setTimeout(() => this.#step({ type: "due" }), wait);
-    }
-    if (status.state === "closed") {
-      clearTimeout(this.#hiddenTimer);
-      this.#watchPage(false);
-    }
-    this.#sink.status(status);
-  }
-  #lose(error) {
-    this.#step({ type: "lost", error: asHubError(error), dice: Math.random() });
-  }
-  #silence() {
-    return Date.now() - this.#heardAt;
-  }
-  /** Asks, in place of whatever was asked before. */
-  #connect() {
-    this.#request?.abort();
-    this.#lacksTopics = false;
-    const request = this.#request = new AbortController();
-    const isCurrent = () => this.#request === request && !request.signal.aborted;
-    this.#heardAt = Date.now();
-    this.#watch(HEAD_WITHIN, "the server does not answer");
-    this.#read(request.signal, isCurrent).catch((error) => {
-      if (isCurrent())
-        this.#lose(error);
-      request.abort();
-    });
-  }
-  /** Loses the stream after so much silence; what is heard puts that off without setting a timer. */
-  #watch(patience, complaint) {
-    clearTimeout(this.#timer);
-    const look = () => {
-      const left = patience - this.#silence();
-      if (left > 0)
-        this.#timer = setTimeout(look, Math.min(left, TIMER_MAX));
-      else
-        this.#lose(new HubError(complaint));
-    };
-    look();
-  }
-  async #read(signal, isCurrent) {
-    const { status } = this.#machine;
+  async function read(signal) {
+    const { status } = machine;
     const about = status.state === "connecting" ? status : { attempt: 1, reason: "again" };
-    const form = this.#form();
-    const { method, body: asked } = this.#options;
-    const response = await send(this.#place(), this.#options, about, {
-      headers: this.#head(form),
-      signal,
-      ...method !== void 0 && { method },
-      ...asked !== void 0 && { body: asked }
-    });
-    const body = await streamOf(response, form);
-    if (!isCurrent())
+    const { history, method, body, idle } = options;
+    const form = topics.length > 1 || topics.some(isPattern) ? "application/x-ndjson" : "text/event-stream";
+    const headers = { Accept: form };
+    const query = {};
+    if (topics.length > 0 && lastId !== "")
+      query["last_event_id"] = lastId;
+    else if (lastId !== "")
+      headers["Last-Event-ID"] = headerText(lastId);
+    else if (history !== void 0)
+      query["history"] = String(history);
+    const response = await asks(topics, query, about, headers, { signal, method, body });
+    const stream = await streamOf(response, form);
+    if (signal.aborted)
       return;
-    if (!body)
-      return this.close();
-    this.#step({ type: "opened" });
-    clearTimeout(this.#timer);
-    this.#heardAt = Date.now();
-    const { idle } = this.#options;
+    if (!stream)
+      return move({ type: "close" });
+    move({ type: "opened" });
+    if (signal.aborted)
+      return;
     const announced = Number(response.headers.get("Fanfare-Heartbeat")) * HEARTBEATS;
-    this.#idleMs = typeof idle === "number" ? idle : announced || IDLE_DEFAULT;
+    patience = typeof idle === "number" ? idle : announced || IDLE_DEFAULT;
+    heardAt = Date.now();
     if (idle !== false)
-      this.#watch(this.#idleMs, "the stream went silent");
-    const feed = this.#reader(form, isCurrent);
-    const reader = body.getReader();
-    for (let read = await reader.read(); isCurrent(); read = await reader.read()) {
-      if (read.done)
+      expect(patience, "the stream went silent");
+    const feed = form === "text/event-stream" ? blocks(signal) : lines((line) => hand(ofEnvelope(JSON.parse(line)), signal));
+    const reader = stream.getReader();
+    for (let read2 = await reader.read(); !signal.aborted; read2 = await reader.read()) {
+      if (read2.done)
         throw new HubError("the server ended the stream");
-      this.#heardAt = Date.now();
-      feed(read.value);
+      heardAt = Date.now();
+      feed(read2.value);
     }
   }
-  /** One topic is a plain stream; several have to be told apart. */
-  #form() {
-    const [first = "", ...more] = this.#topics;
-    return more.length > 0 || isPattern(first) ? "application/x-ndjson" : "text/event-stream";
+  function hand(event, signal) {
+    if (signal.aborted)
+      return;
+    if (event.type !== OPEN_TYPE)
+      sink.event(event);
+    pass(event.id);
   }
-  #place() {
-    const isOfHub = this.#topics.length > 0;
-    const url = isOfHub ? placeOf(this.#url, ...this.#topics) : new URL(this.#url);
-    const { history } = this.#options;
-    if (isOfHub && this.lastId !== "")
-      url.searchParams.set("last_event_id", this.lastId);
-    else if (this.lastId === "" && history !== void 0)
-      url.searchParams.set("history", String(history));
-    return url;
-  }
-  #head(form) {
-    const isOfHub = this.#topics.length > 0;
-    if (isOfHub || this.lastId === "")
-      return { Accept: form };
-    return { Accept: form, "Last-Event-ID": headerText(this.lastId) };
-  }
-  /** What takes the bytes of a new stream. Nothing is handed on once the stream was left. */
-  #reader(form, isCurrent) {
-    const hand = (event) => {
-      if (!isCurrent())
-        return;
-      if (event.type !== OPEN_TYPE)
-        this.#sink.event(event);
-      this.#pass(event.id);
-    };
-    if (form === "application/x-ndjson")
-      return lines((line) => hand(ofEnvelope(JSON.parse(line))));
-    const topic = this.#topics[0] ?? "";
+  function blocks(signal) {
+    const topic = topics[0] ?? "";
     const parser = new SseParser({
-      onEvent: (event) => hand(ofBlock(event, topic)),
-      onRetry: (ms) => this.#step({ type: "advised", ms }),
-      onComment: (text) => this.#sink.comment?.(text),
-      onTooLarge: (size) => hand({ type: GAP_TYPE, ...tooLarge(size), id: parser.lastEventId, topic })
+      onEvent: (event) => hand(ofBlock(event, topic), signal),
+      onRetry: (ms) => move({ type: "advised", ms }),
+      onComment: sink.comment,
+      onTooLarge: (max) => {
+        const data = JSON.stringify({ reason: "too_large", max });
+        hand(ofBlock({ type: GAP_TYPE, data, id: parser.lastEventId }, topic), signal);
+      }
     });
-    parser.lastEventId = this.lastId;
+    parser.lastEventId = lastId;
     return (bytes) => {
       parser.feed(bytes);
-      if (isCurrent())
-        this.#pass(parser.lastEventId);
+      if (!signal.aborted)
+        pass(parser.lastEventId);
     };
   }
-  #pass(id) {
-    if (id === this.lastId)
+  function pass(id) {
+    if (id === lastId)
       return;
-    this.lastId = id;
-    this.#store?.set(id);
-    if (this.#lacksTopics)
-      this.#connect();
+    lastId = id;
+    store?.set(id);
+    if (lacksTopics)
+      ask();
   }
-};
-function tooLarge(size) {
-  const raw = JSON.stringify({ reason: "too_large", max: size });
-  return { data: raw, raw };
+  function turn({ type }) {
+    const { hidden } = options;
+    const isHidden = document.visibilityState === "hidden";
+    clearTimeout(hiddenTimer);
+    if (isHidden && typeof hidden === "object") {
+      hiddenTimer = setTimeout(() => move({ type: "pause" }), hidden.pauseAfter);
+    } else if (!isHidden || type !== "visibilitychange") {
+      if (machine.status.state === "open" && Date.now() - heardAt > patience * WAKE_SHARE)
+        lose("the page slept");
+      move({ type: "go" });
+    }
+  }
+  function watchPage(change) {
+    clearTimeout(hiddenTimer);
+    if (typeof document === "undefined")
+      return;
+    for (const type of ["visibilitychange", "pageshow", "online"])
+      globalThis[change](type, turn);
+  }
+  return {
+    get status() {
+      return machine.status;
+    },
+    want(wanted) {
+      const isNew = wanted.some((topic) => !topics.includes(topic));
+      topics = wanted;
+      const { state } = machine.status;
+      if (state === "idle") {
+        watchPage("addEventListener");
+        move({ type: "go" });
+      } else if (isNew && state === "open" && lastId === "") {
+        lacksTopics = true;
+      } else if (isNew) {
+        restart();
+      }
+    },
+    restart,
+    close: () => move({ type: "close" })
+  };
+}
+function storeOf({ href }, resume) {
+  if (typeof resume === "object")
+    return resume;
+  if (resume !== "session" || typeof sessionStorage === "undefined")
+    return void 0;
+  const key = `fanfare ${href}`;
+  return { get: () => sessionStorage.getItem(key), set: (id) => sessionStorage.setItem(key, id) };
 }
 function lines(take) {
   const utf8 = new TextDecoder();
   let cut = "";
   return (bytes) => {
-    const [rest = "", ...whole] = utf8.decode(bytes, { stream: true }).split("\n").reverse();
-    for (const line of whole.reverse()) {
-      const text = cut + line;
-      cut = "";
-      if (text !== "")
-        take(text);
-    }
-    cut += rest;
+    const whole = utf8.decode(bytes, { stream: true }).split("\n");
+    whole[0] = cut + whole[0];
+    cut = whole.pop();
+    whole.filter(Boolean).forEach(take);
   };
 }
 
 // dist/channel.js
-init_event();
 var LINGER = 200;
-var Channel = class {
-  #url;
-  #options;
-  #subscribers = /* @__PURE__ */ new Set();
-  #watchers = /* @__PURE__ */ new Set();
-  #link;
-  #linger;
-  #due = false;
-  #status = { state: "idle" };
-  constructor(url, options) {
-    this.#url = url;
-    this.#options = options;
+function channel(url, options) {
+  const subscribers = /* @__PURE__ */ new Set();
+  const watchers = /* @__PURE__ */ new Set();
+  let link;
+  let linger;
+  let isDue = false;
+  let current = { state: "idle" };
+  function close() {
+    clearTimeout(linger);
+    void link?.then((source) => source.close());
+    link = void 0;
+    status({ state: "idle" });
   }
-  get status() {
-    return this.#status;
-  }
-  /** Calls a listener when the status changes, whoever listens to events. */
-  watch(watcher) {
-    this.#watchers.add(watcher);
-    return () => void this.#watchers.delete(watcher);
-  }
-  /** Adds a listener; the returned function takes it away again. */
-  add(subscriber) {
-    if (this.#status.state === "closed")
-      this.close();
-    this.#subscribers.add(subscriber);
-    clearTimeout(this.#linger);
-    this.#arrange();
-    return () => {
-      if (!this.#subscribers.delete(subscriber) || this.#subscribers.size > 0)
-        return;
-      this.#linger = setTimeout(() => this.close(), LINGER);
-    };
-  }
-  close() {
-    clearTimeout(this.#linger);
-    const link = this.#link;
-    this.#link = void 0;
-    void link?.source.then((source) => source.close());
-    this.#tell({ state: "idle" });
-  }
-  /** Asks for what everybody wants, once for all who come at the same moment. */
-  #arrange() {
-    if (this.#due)
+  function arrange() {
+    if (isDue)
       return;
-    this.#due = true;
+    isDue = true;
     queueMicrotask(async () => {
-      this.#due = false;
-      if (this.#subscribers.size === 0)
+      isDue = false;
+      if (subscribers.size === 0)
         return;
-      const link = this.#link ??= this.#open();
-      const source = await link.source;
-      if (this.#link !== link)
-        return;
-      source.want([...new Set([...this.#subscribers].flatMap(({ topics }) => topics))].sort());
+      const mine = link ??= open();
+      const source = await mine;
+      if (link === mine)
+        source.want([...new Set([...subscribers].flatMap(({ topics }) => topics))].sort());
     });
   }
-  #open() {
-    const isMine = () => this.#link === link;
-    const link = {
-      source: this.#reach({
-        event: (event) => isMine() && this.#event(event),
-        status: (status) => isMine() && this.#tell(status)
-      })
+  function open() {
+    const connect2 = (to, more) => connection(url, { ...options, ...more }, to);
+    const isMine = () => link === mine;
+    const sink = {
+      event: (told) => isMine() && event(told),
+      status: (told) => isMine() && status(told)
     };
-    return link;
+    const alone = () => connect2(sink);
+    const mine = options.share === "tabs" ? Promise.resolve().then(() => (init_tabs(), tabs_exports)).then(({ tabs: tabs2 }) => tabs2(url.href, connect2, sink, { HubError, isAfter }), alone) : Promise.resolve(alone());
+    return mine;
   }
-  async #reach(sink) {
-    if (this.#options.share === "tabs" && globalThis.navigator?.locks && globalThis.BroadcastChannel) {
-      const { Tabs: Tabs2 } = await Promise.resolve().then(() => (init_tabs(), tabs_exports));
-      const connect2 = (to, resume) => new Connection(this.#url, { ...this.#options, resume }, to);
-      return new Tabs2(this.#url.href, connect2, sink);
-    }
-    return new Connection(this.#url, this.#options, sink);
-  }
-  #event(event) {
-    for (const subscriber of [...this.#subscribers]) {
+  function event(event2) {
+    for (const subscriber of [...subscribers]) {
       const { topics } = subscriber;
-      const isFor = event.topic === "" || topics.length === 0 || topics.some((topic) => takesIn(topic, event.topic));
+      const isFor = event2.topic === "" || topics.length === 0 || topics.some((topic) => takesIn(topic, event2.topic));
       if (isFor)
-        subscriber.event(event);
+        subscriber.event(event2);
     }
   }
-  #tell(status) {
-    if (status === this.#status)
+  function status(status2) {
+    if (status2 === current)
       return;
-    this.#status = status;
-    for (const subscriber of [...this.#subscribers])
-      subscriber.status(status);
-    for (const watcher of [...this.#watchers])
-      watcher(status);
+    current = status2;
+    for (const watcher of [...watchers])
+      watcher(status2);
   }
-};
-var channels = /* @__PURE__ */ new Map();
+  return {
+    get status() {
+      return current;
+    },
+    watch: (watcher) => keep(watchers, watcher),
+    add(subscriber) {
+      if (current.state === "closed")
+        close();
+      const forget = keep(watchers, subscriber.status);
+      subscribers.add(subscriber);
+      clearTimeout(linger);
+      arrange();
+      return () => {
+        forget();
+        if (subscribers.delete(subscriber) && subscribers.size === 0)
+          linger = setTimeout(close, LINGER);
+      };
+    }
+  };
+}
+var known = [];
 function channelOf(url, options) {
   if (options.share === false)
-    return new Channel(url, options);
-  const known = (channels.get(url.href) ?? []).filter(({ channel: channel2 }) => channel2.deref());
-  channels.set(url.href, known);
-  const isSame = (other) => [.../* @__PURE__ */ new Set([...Object.keys(other), ...Object.keys(options)])].every((key) => Object.is(other[key], options[key]));
-  const found = known.find((entry) => isSame(entry.options))?.channel.deref();
+    return channel(url, options);
+  const { href } = url;
+  known = known.filter(({ ref }) => ref.deref());
+  const isSame = (other) => Object.keys({ ...other, ...options }).every((key) => Object.is(other[key], options[key]));
+  const found = known.find((entry) => entry.href === href && isSame(entry.options))?.ref.deref();
   if (found)
     return found;
-  const channel = new Channel(url, options);
-  known.push({ options, channel: new WeakRef(channel) });
-  return channel;
+  const made = channel(url, options);
+  known.push({ href, options, ref: new WeakRef(made) });
+  return made;
+}
+function keep(set, item) {
+  set.add(item);
+  return () => void set.delete(item);
 }
 
-// dist/hub.js
-init_error();
-init_event();
+// dist/page.js
+var limit = "1000";
+async function page(ask, topics, query) {
+  const response = await ask(topics, { ...query, limit }, { attempt: 1, reason: "first" }, { Accept: "application/json" });
+  const envelopes = await response.json();
+  const isMore = envelopes.length > 0 && /rel="?next/.test(response.headers.get("Link") ?? "");
+  return { list: envelopes.map(ofEnvelope), isMore };
+}
 
 // dist/publish.js
-init_error();
 var TRIES = 5;
-async function publish(hub, topic, data, options, { type, key, tries = TRIES, signal } = {}) {
-  const url = placeOf(hub, topic);
-  if (type !== void 0)
-    url.searchParams.set("event", type);
+function publish(ask, topic, data, { type, key = crypto.randomUUID(), tries = TRIES, signal } = {}) {
   const isText = typeof data === "string";
   const headers = {
     // A text/event-stream or NDJSON would be several events; neither of these is.
     "Content-Type": isText ? "text/plain" : "application/json",
-    "Idempotency-Key": key ?? crypto.randomUUID()
+    "Idempotency-Key": key
   };
-  const body = isText ? data : JSON.stringify(data);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const init = { method: "POST", headers, body, ...signal && { signal } };
-      const response = await send(url, options, { attempt, reason: "publish" }, init);
-      if (response.ok)
-        return await response.json();
-      throw await HubError.of(response);
-    } catch (cause) {
-      const error = asHubError(cause);
-      if (attempt >= tries || signal?.aborted || RETRY.giveUp(error))
-        throw error;
-      const span = Math.min(RETRY.max, RETRY.min * 2 ** (attempt - 1));
-      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter ?? 0) + span * Math.random()));
-    }
-  }
+  const init = { method: "POST", body: isText ? data : JSON.stringify(data), signal };
+  const query = type === void 0 ? {} : { event: type };
+  return again(async (attempt) => (await ask([topic], query, { attempt, reason: "publish" }, headers, init)).json(), (error, attempt) => attempt >= tries || signal?.aborted || RETRY.giveUp(error));
 }
 
 // dist/queue.js
-init_error();
 var QUEUE_MAX = 4096;
-var Queue = class {
-  #items = [];
-  #waiting;
-  #end;
-  #leave;
-  /** `leave` is called once, when the loop ends or nothing comes any more. */
-  constructor(leave) {
-    this.#leave = leave;
-  }
-  push(item) {
-    if (this.#end)
+function queue(leave) {
+  const items = [];
+  let over;
+  let wake = () => {
+  };
+  const push = (item) => {
+    if (over)
       return;
-    if (this.#waiting) {
-      this.#waiting.resolve({ done: false, value: item });
-      this.#waiting = void 0;
-    } else if (this.#items.push(item) > QUEUE_MAX) {
-      this.end(new HubError(`the loop lies ${QUEUE_MAX} events behind: take them faster, or with a callback`));
+    if (items.push(item) > QUEUE_MAX) {
+      end(new HubError(`the loop lies ${QUEUE_MAX} events behind: take them faster, or with a callback`));
+    }
+    wake();
+  };
+  const end = (error) => {
+    if (over)
+      return;
+    over = { error };
+    leave();
+    wake();
+  };
+  async function* take() {
+    for (; ; ) {
+      if (items.length > 0)
+        yield items.shift();
+      else if (!over)
+        await new Promise((resolve) => wake = resolve);
+      else if (over.error === void 0)
+        return;
+      else
+        throw over.error;
     }
   }
-  end(error) {
-    if (this.#end)
-      return;
-    this.#end = error === void 0 ? {} : { error };
-    this.#leave();
-    if (this.#waiting && error !== void 0)
-      this.#waiting.reject(error);
-    else
-      this.#waiting?.resolve({ done: true, value: void 0 });
-    this.#waiting = void 0;
-  }
-  next() {
-    if (this.#items.length > 0)
-      return Promise.resolve({ done: false, value: this.#items.shift() });
-    if (this.#end?.error !== void 0)
-      return Promise.reject(this.#end.error);
-    if (this.#end)
-      return Promise.resolve({ done: true, value: void 0 });
-    return new Promise((resolve, reject) => this.#waiting = { resolve, reject });
-  }
-  return() {
-    this.end();
-    this.#items = [];
-    return Promise.resolve({ done: true, value: void 0 });
-  }
-  [Symbol.asyncIterator]() {
-    return this;
-  }
-};
+  const loop = take();
+  const leaveLoop = loop.return;
+  loop.return = (value) => {
+    items.length = 0;
+    end();
+    return leaveLoop.call(loop, value);
+  };
+  return { loop, push, end };
+}
 
 // dist/hub.js
 var AGAIN = 3e3;
-var Subscription = class {
-  topics;
-  hub;
-  #history;
-  #listeners = /* @__PURE__ */ new Set();
-  #resets = /* @__PURE__ */ new Set();
-  #remove;
-  /** Events that came while history is fetched; `undefined` when they are handed on at once. */
-  #held;
-  /** For whom pages are being fetched: nobody asks twice. */
-  #fetching;
-  /** What history told last: nothing up to here is told again. */
-  #toldTo = "";
-  constructor(hub, topics, options = {}) {
-    this.hub = hub;
-    this.topics = topics;
-    this.#history = options.history;
+function view(hub, topics, history) {
+  const { ask, options, channel: channel2 } = hub;
+  const wishes = /* @__PURE__ */ new Set();
+  const resets = /* @__PURE__ */ new Set();
+  let remove;
+  let held;
+  let fetching;
+  let toldTo = "";
+  function close(error) {
+    for (const { end } of [...wishes])
+      end?.(error);
+    wishes.clear();
+    leave();
   }
-  /** Where the connection stands. */
-  get status() {
-    return this.hub.channel.status;
+  function leave() {
+    hub.open.delete(close);
+    remove?.();
+    remove = held = void 0;
   }
-  on(first, listener) {
-    const type = typeof first === "string" ? first : void 0;
-    const call = typeof first === "function" ? first : listener;
-    if (call)
-      return this.#listen({ type, call, end() {
-      } });
-    const queue = new Queue(() => leave());
-    const leave = this.#listen({ type, call: (event) => queue.push(event), end: (error) => queue.end(error) });
-    return queue;
-  }
-  [Symbol.asyncIterator]() {
-    return this.on();
-  }
-  /** Calls a listener when events are missing and what was made of them has to be begun anew. */
-  onReset(listener) {
-    return keep(this.#resets, listener);
-  }
-  /** Calls a listener when the connection's status changes. */
-  onStatus(listener) {
-    return this.hub.channel.watch(listener);
-  }
-  /** Publishes to the topic; resolves once the hub has stored it. */
-  publish(data, options) {
-    const [topic] = this.topics;
-    if (topic === void 0)
-      throw new HubError("say where: hub.topic(name).publish(data)");
-    return publish(this.hub.url, topic, data, this.hub.options, options);
-  }
-  /** Ends all listeners. */
-  close(error) {
-    for (const listener of [...this.#listeners])
-      listener.end(error);
-    this.#listeners.clear();
-    this.#leave();
-  }
-  #leave() {
-    this.hub.views.delete(this);
-    this.#remove?.();
-    this.#remove = this.#held = void 0;
-  }
-  #listen(listener) {
-    this.#listeners.add(listener);
-    if (!this.#remove)
-      this.#join();
+  function listen(wish) {
+    wishes.add(wish);
+    if (!remove)
+      join();
     return () => {
-      if (this.#listeners.delete(listener) && this.#listeners.size === 0)
-        this.#leave();
+      if (wishes.delete(wish) && wishes.size === 0)
+        leave();
     };
   }
-  #join() {
-    const isShared = this.hub.options.share === "tabs" || this.hub.channel.status.state !== "idle";
-    const isLate = this.topics.length > 0 && isShared;
-    this.#toldTo = "";
-    if (this.#history !== void 0 || isLate)
-      this.#held = [];
-    const subscriber = {
-      topics: this.topics,
-      event: (event) => this.#take(event),
-      status: (status) => this.#changed(status)
-    };
-    this.hub.views.add(this);
-    this.#remove = this.hub.channel.add(subscriber);
-    if (this.status.state === "open")
-      this.#fetch();
+  function join() {
+    const isShared = options.share === "tabs" || channel2.status.state !== "idle";
+    toldTo = "";
+    if (history !== void 0 || topics.length > 0 && isShared)
+      held = [];
+    hub.open.add(close);
+    remove = channel2.add({ topics, event: take, status: changed });
+    changed(channel2.status);
   }
-  #changed(status) {
-    if (status.state === "open")
-      this.#fetch();
-    if (status.state === "closed")
-      this.close(status.error);
+  function changed({ state, error }) {
+    if (state === "open")
+      void fetchHeld();
+    if (state === "closed")
+      close(error);
   }
-  /** Tells what is there, and then what came meanwhile. */
-  #fetch() {
-    const held = this.#held;
-    if (!held || this.#fetching === held)
+  async function fetchHeld() {
+    const mine = held;
+    if (!mine || fetching === mine)
       return;
-    this.#fetching = held;
-    const handOn = () => {
-      if (this.#held !== held)
-        return;
-      this.#held = void 0;
-      for (const event of held)
-        this.#take(event);
+    fetching = mine;
+    const isFinal = (error) => {
+      if (held === mine)
+        hub.report(error);
+      return held !== mine || history === void 0 || RETRY.giveUp(error);
     };
-    this.#pages().then(handOn, (cause) => {
-      if (this.#held !== held)
-        return;
-      const error = asHubError(cause);
-      this.hub.report(error);
-      this.#fetching = void 0;
-      if (this.#history === void 0)
-        handOn();
-      else if (RETRY.giveUp(error))
-        this.close(error);
-      else
-        setTimeout(() => this.#held === held && this.#fetch(), (error.retryAfter ?? 0) + AGAIN * Math.random());
-    });
+    try {
+      await again(() => pages(mine), isFinal, AGAIN);
+    } catch (error) {
+      if (held === mine && history !== void 0)
+        close(error);
+    }
+    if (held !== mine)
+      return;
+    held = void 0;
+    mine.forEach(take);
   }
-  async #pages() {
-    const held = this.#held;
-    for (let isMore = true; isMore; ) {
-      const after = this.#toldTo;
-      const from = after === "" ? { history: this.#history ?? 1 } : { after };
-      const events = await page(this.hub.url, this.topics, this.hub.options, from);
-      if (this.#held !== held)
+  async function pages(mine) {
+    for (let isMore = true; isMore && held === mine; ) {
+      const query = toldTo === "" ? { history: String(history ?? 1) } : { last_event_id: toldTo };
+      const events = await page(ask, topics, query);
+      if (held !== mine)
         return;
-      isMore = events.isMore;
+      ({ isMore } = events);
       for (const event of events.list) {
         if (event.type === GAP_TYPE)
-          return this.#reset(event);
-        this.#toldTo = event.id;
-        if (this.#history !== void 0)
-          this.#tell(event);
+          return reset(event);
+        toldTo = event.id;
+        if (history !== void 0)
+          tell(event);
       }
     }
   }
-  #take(event) {
+  function take(event) {
     if (event.type === LAPSE_TYPE)
       return;
     if (event.type === GAP_TYPE)
-      return this.#reset(event);
-    if (this.#held)
-      this.#held.push(event);
-    else if (this.#toldTo === "" || event.id === "" || isAfter(event.id, this.#toldTo))
-      this.#tell(event);
+      return reset(event);
+    if (held)
+      held.push(event);
+    else if (toldTo === "" || event.id === "" || isAfter(event.id, toldTo))
+      tell(event);
   }
-  #reset(event) {
-    this.#toldTo = "";
-    for (const listener of this.#resets)
-      this.#call(listener, { reason: reasonOf(event), id: event.id });
-    if (this.#history === void 0)
+  function reset({ raw, id }) {
+    toldTo = "";
+    for (const listener of resets)
+      call(listener, { reason: reasonOf(raw), id });
+    if (history === void 0)
       return;
-    this.#held = [];
-    this.#fetch();
+    held = [];
+    void fetchHeld();
   }
-  #tell(event) {
-    const typed = this.hub.typed(event);
+  function tell(event) {
+    const typed = hub.typed(event);
     if (!typed)
       return;
-    for (const { type, call } of [...this.#listeners]) {
-      if (type === void 0 || type === event.type)
-        this.#call(call, typed);
+    for (const wish of [...wishes]) {
+      if (wish.type === void 0 || wish.type === event.type)
+        call(wish.call, typed);
     }
   }
-  /** A listener that throws harms no other one, and not the stream that all of them share. */
-  #call(listener, event) {
+  function call(listener, event) {
     try {
       listener(event);
     } catch (cause) {
-      this.hub.report(new HubError(`a listener threw: ${asHubError(cause).message}`, { cause }));
+      hub.report(asHubError(cause, "a listener threw: "));
     }
   }
-};
-var Hub = class extends Subscription {
-  #errors = /* @__PURE__ */ new Set();
-  constructor(url, options) {
-    const { topics = [], events = {}, signal, history, ...channel } = options;
-    const first = topics.length === 0 && history !== void 0 ? { history } : {};
-    const shared = {
-      url,
-      options,
-      channel: channelOf(url, { ...channel, ...first }),
-      views: /* @__PURE__ */ new Set(),
-      typed: (event) => this.#typed(event, events),
-      report: (error) => this.#report(error)
-    };
-    super(shared, topics, history === void 0 || topics.length === 0 ? {} : { history });
-    signal?.addEventListener("abort", () => this.close(), { once: true });
+  function on(type, listener) {
+    if (typeof type === "function")
+      return listen({ type: void 0, call: type });
+    if (listener)
+      return listen({ type, call: listener });
+    const { loop, push, end } = queue(() => stop());
+    const stop = listen({ type, call: push, end });
+    return loop;
   }
-  /** Ends all listeners, those of its topics, too. */
-  close(error) {
-    for (const view of [...this.hub.views])
-      if (view !== this)
-        view.close(error);
-    super.close(error);
-  }
-  /** A view of one topic or pattern, over the same connection. */
-  topic(name, options) {
-    return new Subscription(this.hub, [name], options);
-  }
-  /** Calls a listener for what is no reason to end: data that its schema refuses, history that could not be fetched. */
-  onError(listener) {
-    return keep(this.#errors, listener);
-  }
-  #typed(event, events) {
-    const schema = Object.hasOwn(events, event.type) ? events[event.type] : void 0;
+  return {
+    topics,
+    get status() {
+      return channel2.status;
+    },
+    on,
+    [Symbol.asyncIterator]: () => on(),
+    onReset: (listener) => keep(resets, listener),
+    onStatus: channel2.watch,
+    async publish(data, about) {
+      const [topic] = topics;
+      if (topic === void 0)
+        throw new HubError("say where: hub.topic(name).publish(data)");
+      return publish(ask, topic, data, about);
+    },
+    close
+  };
+}
+function connect(address, options = {}) {
+  const url = new URL(address, globalThis.location?.href);
+  const { topics = [], events = {}, signal, history, ...channel2 } = options;
+  const errors = /* @__PURE__ */ new Set();
+  const open = /* @__PURE__ */ new Set();
+  const isOfTopics = topics.length > 0;
+  if (!isOfTopics && history !== void 0)
+    Object.assign(channel2, { history });
+  function typed(event) {
+    const schema = Object.hasOwn(events, event.type) && events[event.type];
     if (!schema)
       return event;
     try {
@@ -1219,31 +1028,35 @@ var Hub = class extends Subscription {
         return { ...event, data: result.value };
       const issues = "issues" in result ? result.issues.map(({ message }) => message) : ["its schema is asynchronous"];
       throw new HubError(issues.join("; "));
-    } catch (error) {
-      this.#report(new HubError(`${event.type} ${event.id}: ${asHubError(error).message}`, { cause: error }));
+    } catch (cause) {
+      report(asHubError(cause, `${event.type} ${event.id}: `));
       return void 0;
     }
   }
-  #report(error) {
-    if (this.#errors.size === 0)
+  function report(error) {
+    if (errors.size === 0)
       console.error(error);
-    for (const listener of this.#errors)
+    for (const listener of errors)
       listener(error);
   }
-};
-function connect(url, options = {}) {
-  return new Hub(new URL(url, globalThis.location?.href), options);
+  function close(error) {
+    for (const end of [...open])
+      end(error);
+  }
+  const shared = { ask: asker(url, options), options, channel: channelOf(url, channel2), open, typed, report };
+  signal?.addEventListener("abort", () => close(), { once: true });
+  return Object.assign(view(shared, topics, isOfTopics ? history : void 0), {
+    close,
+    topic: (name, about = {}) => view(shared, [name], about.history),
+    onError: (listener) => keep(errors, listener)
+  });
 }
 function reasonOf(gap) {
   try {
-    return String(JSON.parse(gap.raw).reason);
+    return String(JSON.parse(gap).reason);
   } catch {
     return "unknown";
   }
-}
-function keep(set, item) {
-  set.add(item);
-  return () => void set.delete(item);
 }
 export {
   connect
