@@ -163,3 +163,51 @@ test("TanStack Query, SWR, Vue and Svelte show the same, over one connection", a
   assertFlawless(page);
   await context.close();
 });
+
+test("a tab that is loaded anew goes on where it was, and another tab begins where it is", async () => {
+  const context = await browser.newContext();
+  const page = await open(context, client.url);
+  await follow(page, hub, "session", { resume: "session" });
+  await isOpen(page);
+  await publish(hub, "session", "1");
+  await page.waitForFunction(() => window.told.length === 1);
+  await page.goto(`${client.url}/away`);
+  await publish(hub, "session", "2");
+  const other = await open(context, client.url);
+  await follow(other, hub, "session", { resume: "session" });
+  await isOpen(other);
+  await page.goto(client.url);
+  await follow(page, hub, "session", { resume: "session" });
+  await page.waitForFunction(() => window.told.length === 1);
+  await publish(hub, "session", "3");
+  for (const each of [page, other]) await each.waitForFunction(() => window.told.at(-1) === "3");
+  assert.deepEqual([await told(page), await told(other)], [["2", "3"], ["3"]]);
+  assert.deepEqual(await page.evaluate(() => window.resets), []);
+  assertFlawless(page, other);
+  await context.close();
+});
+
+test("a page that resumes after what the one before it read was dropped is told of the gap", async () => {
+  const context = await browser.newContext();
+  const page = await open(context, client.url);
+  await follow(page, hub, "gap", { resume: "session" });
+  await isOpen(page);
+  for (const data of ["1", "2"]) await publish(hub, "gap", data);
+  await page.waitForFunction(() => window.told.length === 2);
+  await page.goto(`${client.url}/away`);
+  await publish(hub, "gap", "3");
+  assert.equal((await fetch(`${hub.url}/gap`, { method: "DELETE" })).status, 200);
+  await publish(hub, "gap", "4");
+  await page.goto(client.url);
+  await follow(page, hub, "gap", { resume: "session" });
+  await page.waitForFunction(() => window.told.length === 1);
+  assert.deepEqual([await page.evaluate(() => window.resets), await told(page)], [["trimmed"], ["4"]]);
+  // What it was told of once is behind it.
+  await page.goto(client.url);
+  await follow(page, hub, "gap", { resume: "session" });
+  await publish(hub, "gap", "5");
+  await page.waitForFunction(() => window.told.length === 1);
+  assert.deepEqual([await page.evaluate(() => window.resets), await told(page)], [[], ["5"]]);
+  assertFlawless(page);
+  await context.close();
+});
