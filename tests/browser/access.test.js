@@ -6,9 +6,10 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch } from "./lib/browser.js";
+import { Firefox } from "./lib/firefox.js";
 import { Hub } from "./lib/hub.js";
 
 const BINARY = process.env.FANFARE_BIN ?? fileURLToPath(new URL("../../target/debug/fanfare", import.meta.url));
@@ -24,25 +25,42 @@ async function serveOrigin() {
   return { server, origin: `http://127.0.0.1:${server.address().port}` };
 }
 
+/** Browsers, each with a way to open a page while the token is a cookie. */
+const BROWSERS = {
+  async Chromium() {
+    const browser = await launch();
+    const open = async (origin, value) => {
+      const context = await browser.newContext();
+      await context.addCookies([{ name: "fanfare_token", value, url: hub.url, httpOnly: true, sameSite: "Lax" }]);
+      const page = await context.newPage();
+      await page.goto(origin);
+      return page;
+    };
+    return { open, close: () => browser.close() };
+  },
+  async Firefox() {
+    const firefox = await Firefox.launch();
+    const open = async (origin, value) => {
+      const jar = await firefox.jar();
+      await firefox.setCookie(jar, { name: "fanfare_token", value, domain: new URL(hub.url).hostname, httpOnly: true, sameSite: "lax" });
+      return firefox.open(origin, { jar, outage: true });
+    };
+    return { open, close: () => firefox.close() };
+  },
+};
+
 let app, stranger, hub, browser;
 before(async () => {
-  [app, stranger, browser] = await Promise.all([serveOrigin(), serveOrigin(), launch()]);
+  [app, stranger] = await Promise.all([serveOrigin(), serveOrigin()]);
   hub = await Hub.start({ command: "serve", args: ["--key", key, "--cors-origin", app.origin] });
 });
 after(async () => {
-  await browser?.close();
   for (const page of [app, stranger]) page?.server.close();
   await hub?.kill();
 });
 
 /** A page of an origin, in a browser that has the token as a cookie. */
-async function pageOf({ origin }, value) {
-  const context = await browser.newContext();
-  await context.addCookies([{ name: "fanfare_token", value, url: hub.url, httpOnly: true, sameSite: "Lax" }]);
-  const page = await context.newPage();
-  await page.goto(origin);
-  return page;
-}
+const pageOf = ({ origin }, value) => browser.open(origin, value);
 
 /** Publishes as a form of any page could; what the page can see of it. */
 const publish = (page, data) =>
@@ -63,18 +81,23 @@ const first = (page, query = "") =>
     `${hub.url}/a${query}`,
   );
 
+for (const [name, start] of Object.entries(BROWSERS)) describe(name, () => {
+
+before(async () => void (browser = await start()));
+after(() => browser?.close());
+
 test("a page that is named reads and writes with its cookie", async () => {
   const page = await pageOf(app, token("--publish", "a", "--subscribe", "a"));
-  assert.equal(await publish(page, "from the app"), 201);
-  assert.equal(await first(page, "?history=1"), "from the app");
+  assert.equal(await publish(page, `${name} from the app`), 201);
+  assert.equal(await first(page, "?history=1"), `${name} from the app`);
 });
 
 test("a page that nobody named neither reads nor writes with the same cookie", async () => {
   const page = await pageOf(stranger, token("--publish", "a", "--subscribe", "a"));
-  await publish(page, "from a stranger");
+  await publish(page, `${name} from a stranger`);
   assert.equal(await first(page, "?history=1"), "closed");
   const friend = await pageOf(app, token("--subscribe", "a"));
-  assert.equal(await first(friend, "?history=1"), "from the app");
+  assert.equal(await first(friend, "?history=1"), `${name} from the app`);
 });
 
 test("an EventSource learns why its stream ends, and gives up when its cookie is worth nothing", async () => {
@@ -90,4 +113,6 @@ test("an EventSource learns why its stream ends, and gives up when its cookie is
     `${hub.url}/a`,
   );
   assert.deepEqual(told, ["expired"]);
+});
+
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertFlawless, launch, open, see, seeCount, texts } from "./lib/browser.js";
 import { serveClient } from "./lib/client.js";
+import { follow, publish, publishing, streams, takeLeader, told, until } from "./lib/follow.js";
 import { Hub } from "./lib/hub.js";
 
 let hub, browser, client;
@@ -15,90 +16,31 @@ after(async () => {
   await hub?.kill();
 });
 
-const publish = async (topic, data) => {
-  const response = await fetch(`${hub.url}/${topic}`, { method: "POST", body: data });
-  assert.equal(response.status, 201);
-};
-
-/** Streams that the hub has open. */
-async function streams() {
-  const text = await (await fetch(`${hub.url}/-/metrics`)).text();
-  const lines = text.split("\n").filter((line) => /^fanfare_(subscribers|streams)\{?/.test(line));
-  return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-}
-
-/** Waits until a condition holds. */
-async function until(what, holds) {
-  for (let looks = 0; !(await holds()); looks += 1) {
-    assert.ok(looks < 1_000, `never: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** Follows a topic in a page; what it is told is in `window.told`. */
-const follow = (page, topic, options = {}) =>
-  page.evaluate(
-    ([url, topic, options]) => {
-      window.told = [];
-      window.states = [];
-      window.hub = fanfare.connect(url, { topics: [topic], retry: { min: 50, max: 200 }, ...options });
-      window.hub.on((event) => window.told.push(event.data));
-      window.hub.onStatus(({ state }) => window.states.push(state));
-    },
-    [hub.url, topic, options],
-  );
-
-/** Whether a tab holds the lock of those that share a connection. */
-async function isLeader() {
-  const { held } = await navigator.locks.query();
-  const lock = held.find(({ name }) => name.startsWith("fanfare "));
-  const mine = crypto.randomUUID();
-  return navigator.locks.request(mine, async () => {
-    const { held } = await navigator.locks.query();
-    return lock !== undefined && held.find(({ name }) => name === mine).clientId === lock.clientId;
-  });
-}
-
-const told = (page) => page.evaluate(() => window.told);
 const isOpen = (page) => page.waitForFunction(() => window.hub.status.state === "open");
 
 test("seven tabs of an HTTP/1.1 origin are live over one connection, whoever leads and however it ends", async () => {
   const context = await browser.newContext();
   const topic = "seven";
-  const before = await streams();
+  const before = await streams(hub);
   const pages = [];
   for (let tab = 0; tab < 7; tab += 1) {
     const page = await open(context, client.url, { outage: true });
-    await follow(page, topic, { share: "tabs" });
+    await follow(page, hub, topic, { share: "tabs" });
     await isOpen(page);
     pages.push(page);
   }
-  await until("one connection for seven tabs", async () => (await streams()) === before + 1);
-  let count = 0;
-  let isOver = false;
-  const publishing = (async () => {
-    while (!isOver) {
-      await publish(topic, String(count));
-      count += 1;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  })();
+  await until("one connection for seven tabs", async () => (await streams(hub)) === before + 1);
+  const end = publishing(hub, topic);
   const goesOn = async (page) => {
     const seen = (await told(page)).length;
     await until("it goes on", async () => (await told(page)).length > seen + 20);
   };
   const left = [...pages];
-  const takeLeader = async () => {
-    const leads = await Promise.all(left.map((page) => page.evaluate(isLeader)));
-    assert.deepEqual(leads.filter(Boolean), [true]);
-    const [leader] = left.splice(leads.indexOf(true), 1);
-    await goesOn(left[0]);
-    return leader;
-  };
-  const closed = await takeLeader();
+  const closed = await takeLeader(left);
+  await goesOn(left[0]);
   await closed.close();
   await goesOn(left[0]);
-  const frozen = await takeLeader();
+  const frozen = await takeLeader(left);
   const session = await context.newCDPSession(frozen);
   // A page that was told to freeze still hears its stream here; one whose script is held does not.
   await session.send("Debugger.enable");
@@ -107,33 +49,32 @@ test("seven tabs of an HTTP/1.1 origin are live over one connection, whoever lea
   await isHeld;
   await goesOn(left[0]);
   await session.send("Debugger.resume");
-  const killed = await takeLeader();
+  const killed = await takeLeader(left);
   const killing = await context.newCDPSession(killed);
   killing.send("Page.crash").catch(() => {});
   await goesOn(left[0]);
-  isOver = true;
-  await publishing;
+  const count = await end();
   const wanted = Array.from({ length: count }, (_, n) => String(n));
   for (const page of [frozen, ...left]) {
     await until("everything came", async () => (await told(page)).length >= count);
     assert.deepEqual(await told(page), wanted);
   }
-  await until("one connection again", async () => (await streams()) === before + 1);
+  await until("one connection again", async () => (await streams(hub)) === before + 1);
   await context.close();
 });
 
 test("offline and online: it comes back at once with everything", async () => {
   const context = await browser.newContext();
   const page = await open(context, client.url, { outage: true });
-  await follow(page, "offline", { retry: { min: 60_000, max: 60_000 } });
+  await follow(page, hub, "offline", { retry: { min: 60_000, max: 60_000 } });
   await isOpen(page);
-  await publish("offline", "1");
+  await publish(hub, "offline", "1");
   await page.waitForFunction(() => window.told.length === 1);
   await context.setOffline(true);
   // A network that is gone says nothing by itself: the hub goes, too.
   await hub.restart();
   await page.waitForFunction(() => window.hub.status.state === "waiting");
-  await publish("offline", "2");
+  await publish(hub, "offline", "2");
   await context.setOffline(false);
   await page.waitForFunction(() => window.told.length === 2);
   assert.deepEqual(await told(page), ["1", "2"]);
@@ -144,13 +85,13 @@ test("offline and online: it comes back at once with everything", async () => {
 test("a page that slept while its connection died asks anew when it wakes", async () => {
   const context = await browser.newContext();
   const page = await open(context, client.url, { outage: true });
-  await follow(page, "sleep", { idle: 1_000, retry: { min: 60_000, max: 60_000 } });
+  await follow(page, hub, "sleep", { idle: 1_000, retry: { min: 60_000, max: 60_000 } });
   await isOpen(page);
   const session = await context.newCDPSession(page);
   await session.send("Page.setWebLifecycleState", { state: "frozen" });
-  await publish("sleep", "1");
+  await publish(hub, "sleep", "1");
   await hub.restart();
-  await publish("sleep", "2");
+  await publish(hub, "sleep", "2");
   await session.send("Page.setWebLifecycleState", { state: "active" });
   await page.evaluate(() => globalThis.dispatchEvent(new Event("online")));
   await page.waitForFunction(() => window.told.length === 2);
@@ -162,13 +103,13 @@ test("a page that comes out of the back/forward cache goes on where it was", asy
   // The driver switches that cache off.
   const own = await launch({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   const page = await open(await own.newContext(), client.url, { outage: true });
-  await follow(page, "bfcache");
+  await follow(page, hub, "bfcache");
   await isOpen(page);
   await page.evaluate(() => addEventListener("pageshow", ({ persisted }) => (window.wasKept = persisted)));
-  await publish("bfcache", "1");
+  await publish(hub, "bfcache", "1");
   await page.waitForFunction(() => window.told.length === 1);
   await page.goto(`${client.url}/away`);
-  await publish("bfcache", "2");
+  await publish(hub, "bfcache", "2");
   await page.goBack({ waitUntil: "commit" });
   await page.waitForFunction(() => window.told?.length === 2);
   assert.deepEqual(await told(page), ["1", "2"]);
@@ -179,13 +120,13 @@ test("a page that comes out of the back/forward cache goes on where it was", asy
 test("React's StrictMode has one connection and each event once; what is sent shows early", async () => {
   const context = await browser.newContext();
   const topic = "react";
-  for (const data of ["a", "b"]) await publish(topic, data);
-  const before = await streams();
+  for (const data of ["a", "b"]) await publish(hub, topic, data);
+  const before = await streams(hub);
   const page = await open(context, `${client.url}/react?hub=${hub.url}&topic=${topic}&twice`);
   await seeCount(page, "li.told", 4);
   await see(page, "#state", "open");
-  assert.equal(await streams(), before + 1);
-  await publish(topic, "c");
+  assert.equal(await streams(hub), before + 1);
+  await publish(hub, topic, "c");
   await seeCount(page, "li.told", 6);
   await page.evaluate(() => window.send("d"));
   await seeCount(page, "li.told", 8);
@@ -198,7 +139,7 @@ test("React's StrictMode has one connection and each event once; what is sent sh
 test("what the hub refuses is taken back", async () => {
   const context = await browser.newContext();
   const topic = "refused";
-  await publish(topic, "a");
+  await publish(hub, topic, "a");
   const page = await open(context, `${client.url}/react?hub=${hub.url}&topic=${topic}`, { outage: true });
   await seeCount(page, "li.told", 1);
   await fetch(`${hub.url}/${topic}?end`, { method: "POST" });
@@ -211,14 +152,62 @@ test("what the hub refuses is taken back", async () => {
 test("TanStack Query, SWR, Vue and Svelte show the same, over one connection", async () => {
   const context = await browser.newContext();
   const topic = "recipes";
-  await publish(topic, "a");
-  const before = await streams();
+  await publish(hub, topic, "a");
+  const before = await streams(hub);
   const page = await open(context, `${client.url}/recipes?hub=${hub.url}&topic=${topic}`);
   const names = ["tanstack", "swr", "vue", "svelte"];
   for (const name of names) await see(page, `#${name}`, /^a$/);
-  assert.equal(await streams(), before + 1);
-  await publish(topic, "b");
+  assert.equal(await streams(hub), before + 1);
+  await publish(hub, topic, "b");
   for (const name of names) await see(page, `#${name}`, /^a b$/);
+  assertFlawless(page);
+  await context.close();
+});
+
+test("a tab that is loaded anew goes on where it was, and another tab begins where it is", async () => {
+  const context = await browser.newContext();
+  const page = await open(context, client.url);
+  await follow(page, hub, "session", { resume: "session" });
+  await isOpen(page);
+  await publish(hub, "session", "1");
+  await page.waitForFunction(() => window.told.length === 1);
+  await page.goto(`${client.url}/away`);
+  await publish(hub, "session", "2");
+  const other = await open(context, client.url);
+  await follow(other, hub, "session", { resume: "session" });
+  await isOpen(other);
+  await page.goto(client.url);
+  await follow(page, hub, "session", { resume: "session" });
+  await page.waitForFunction(() => window.told.length === 1);
+  await publish(hub, "session", "3");
+  for (const each of [page, other]) await each.waitForFunction(() => window.told.at(-1) === "3");
+  assert.deepEqual([await told(page), await told(other)], [["2", "3"], ["3"]]);
+  assert.deepEqual(await page.evaluate(() => window.resets), []);
+  assertFlawless(page, other);
+  await context.close();
+});
+
+test("a page that resumes after what the one before it read was dropped is told of the gap", async () => {
+  const context = await browser.newContext();
+  const page = await open(context, client.url);
+  await follow(page, hub, "gap", { resume: "session" });
+  await isOpen(page);
+  for (const data of ["1", "2"]) await publish(hub, "gap", data);
+  await page.waitForFunction(() => window.told.length === 2);
+  await page.goto(`${client.url}/away`);
+  await publish(hub, "gap", "3");
+  assert.equal((await fetch(`${hub.url}/gap`, { method: "DELETE" })).status, 200);
+  await publish(hub, "gap", "4");
+  await page.goto(client.url);
+  await follow(page, hub, "gap", { resume: "session" });
+  await page.waitForFunction(() => window.told.length === 1);
+  assert.deepEqual([await page.evaluate(() => window.resets), await told(page)], [["trimmed"], ["4"]]);
+  // What it was told of once is behind it.
+  await page.goto(client.url);
+  await follow(page, hub, "gap", { resume: "session" });
+  await publish(hub, "gap", "5");
+  await page.waitForFunction(() => window.told.length === 1);
+  assert.deepEqual([await page.evaluate(() => window.resets), await told(page)], [[], ["5"]]);
   assertFlawless(page);
   await context.close();
 });

@@ -88,7 +88,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "browser",
-        about: "a person's clicks in headless Chromium",
+        about: "a person's clicks in headless Chromium, the client in Firefox, too",
         work: browser,
     },
     Step {
@@ -115,6 +115,10 @@ const SHORT: campaign::Short = campaign::Short {
 const CHROMIUM: Package<'_> = Package {
     name: "chromium",
     program: "chromium",
+};
+const FIREFOX: Package<'_> = Package {
+    name: "firefox-esr",
+    program: "firefox-esr",
 };
 const CLOCK: Package<'_> = Package {
     name: "faketime",
@@ -218,7 +222,7 @@ fn conformance() -> Result<Outcome> {
 }
 
 fn browser() -> Result<Outcome> {
-    packages::bring(&[CHROMIUM, NODE, NPM])?;
+    packages::bring(&[CHROMIUM, FIREFOX, NODE, NPM])?;
     npm(CLIENT, &["build"])?;
     // One of the tests builds and serves the React app with the hub's address inside.
     npm(REACT, &[])?;
