@@ -63,7 +63,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "campaigns",
-        about: "a hub that is killed, damaged and out of room keeps its word",
+        about: "a hub that is killed, damaged, flooded and out of room keeps its word",
         work: campaigns,
     },
     Step {
@@ -121,6 +121,10 @@ const NODE: Package<'_> = Package {
     name: "nodejs",
     program: "node",
 };
+const NGINX: Package<'_> = Package {
+    name: "nginx-light",
+    program: "nginx",
+};
 const OPENSSL: Package<'_> = Package {
     name: "openssl",
     program: "openssl",
@@ -154,8 +158,8 @@ fn clippy() -> Result<Outcome> {
 
 fn unit() -> Result<Outcome> {
     // For the peer that vanishes, which needs a network that can be cut, for a clock that steps,
-    // and for keys that somebody else made.
-    packages::bring(&[IP, CLOCK, OPENSSL])?;
+    // for keys that somebody else made, and for a proxy that reads requests in its own way.
+    packages::bring(&[IP, CLOCK, OPENSSL, NGINX])?;
     cargo("test --workspace --all-targets --no-fail-fast")?;
     // The same HTTP over the driver that systems without epoll have.
     let mut again = words("cargo test --package fanfare-http --test it --no-fail-fast");
