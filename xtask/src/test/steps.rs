@@ -63,7 +63,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "campaigns",
-        about: "a hub that is killed, damaged, restarted and out of room keeps its word",
+        about: "a hub that is killed, damaged, flooded, restarted and out of room keeps its word",
         work: campaigns,
     },
     Step {

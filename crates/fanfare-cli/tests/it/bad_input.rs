@@ -17,6 +17,7 @@ mod hub;
 mod own_routes;
 mod paths;
 mod report;
+mod smuggling;
 mod subscriptions;
 mod tls;
 mod websocket;
