@@ -117,7 +117,9 @@ export class EventSource extends EventTarget {
         this.#parser.feed(read.value);
       }
     } catch {
-      // The network failed, or it was closed; both are told below.
+      // The network failed, or it was closed; both are told below. Where no network is asked,
+      // another try is futile.
+      if (!this.url.startsWith("http")) return this.#fail();
     }
     this.#reconnect();
   }
@@ -141,6 +143,7 @@ export class EventSource extends EventTarget {
   }
 
   #fail(): void {
+    if (this.#readyState === this.CLOSED) return;
     this.#readyState = this.CLOSED;
     this.dispatchEvent(new Event("error"));
   }

@@ -47,6 +47,14 @@ test("it comes back with the last id after the time that retry says", async () =
   await server.stop();
 });
 
+test("an address that no network is asked for is final", async () => {
+  for (const url of ["ftp://127.0.0.1/", "about:blank", "mailto:a@b", "data:text/plain,a"]) {
+    const source = new EventSource(url);
+    await heard(source, "error");
+    assert.equal(source.readyState, EventSource.CLOSED, url);
+  }
+});
+
 for (const [what, answer] of [
   ...[204, 205, 404, 410, 500, 503].map((status) => [String(status), refuse(status, {}, "")]),
   ["another type", refuse(200, { "Content-Type": "text/event-streamX" })],
