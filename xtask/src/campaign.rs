@@ -5,6 +5,7 @@
 //! - `record`: what a run leaves in `docs/results`;
 //! - `crash`, `corrupt`, `disk_full`, `power_cut`: what is taken away;
 //! - `restart`: nothing is, but everybody is sent away for a moment;
+//! - `floods`: nothing is taken away there, there is too much of something;
 //! - `guest`: a machine of one's own, for what takes a power cut or more than a process may have;
 //! - `acme`: certificates, from an authority of its own;
 //! - `million`: nothing is taken away there, there are only very many.
@@ -13,6 +14,7 @@ pub(crate) mod acme;
 pub(crate) mod corrupt;
 pub(crate) mod crash;
 pub(crate) mod disk_full;
+pub(crate) mod floods;
 mod guest;
 mod hub;
 mod load;
@@ -63,6 +65,12 @@ pub(crate) fn short(short: &Short) -> Result<Outcome> {
         restart::run(&restart)?,
         "a hub that was restarted broke a word"
     );
+    let floods = floods::Options {
+        only: Vec::new(),
+        short: true,
+        record: false,
+    };
+    ensure!(floods::run(&floods)?, "a flood broke something");
     if !disk_full::is_possible() {
         let note = "no disk was filled, because that takes the rights of root";
         return Ok(Outcome::PassedExcept(note.to_owned()));

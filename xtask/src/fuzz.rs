@@ -53,7 +53,7 @@ pub(crate) fn fuzz(target: &str, seconds: u32) -> Result<()> {
     // Words of the format make the first seconds count; the lines of progress are nobody's, and a
     // failure prints its input all the same.
     command.args([
-        "-dict=fuzz/sse.dict",
+        "-dict=fuzz/words.dict",
         "-verbosity=0",
         "-print_final_stats=1",
     ]);

@@ -42,6 +42,8 @@ enum Verb {
     DiskFull(campaign::disk_full::Options),
     /// Restart the hub under thousands of subscribers, and see how soon all are back.
     Restart(campaign::restart::Options),
+    /// Flood the hub with frames, bytes and connections, and look at what that costs.
+    Floods(campaign::floods::Options),
     /// Cut the power of a guest under load, and count what was lost.
     PowerCut(campaign::power_cut::Options),
     /// Hold a million subscribers in a guest, reach them all, and tell what each costs.
@@ -73,6 +75,7 @@ fn run(cli: Cli) -> Result<bool> {
         Verb::Corrupt(options) => campaign::corrupt::run(&options),
         Verb::DiskFull(options) => campaign::disk_full::run(&options),
         Verb::Restart(options) => campaign::restart::run(&options),
+        Verb::Floods(options) => campaign::floods::run(&options),
         Verb::PowerCut(options) => campaign::power_cut::run(&options),
         Verb::Million(options) => campaign::million::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),

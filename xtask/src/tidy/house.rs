@@ -179,7 +179,7 @@ pub(crate) const HOUSE: &[Room] = &[
     },
     Room {
         name: "fanfare-testkit",
-        budget: 4_000,
+        budget: 6_100,
         ours: &[
             "fanfare",
             "fanfare-auth",

@@ -12,7 +12,7 @@ use bytes::Bytes;
 #[cfg(target_os = "linux")]
 use fanfare_delivery::prepare;
 use http::header::{CONNECTION, HOST, HeaderValue};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -31,7 +31,7 @@ use super::seldom::Seldom;
 #[cfg(target_os = "linux")]
 use super::unread::Unread;
 use crate::app::App;
-use crate::body::{self, Response};
+use crate::body::{self, Body, Response};
 use crate::problem::Problem;
 
 /// What hyper lets in by itself. Told the same number, it would allocate room for so many with
@@ -238,6 +238,13 @@ where
 
 async fn respond(app: App, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
     let version = request.version();
+    // In HTTP/2 a field may take one byte on the wire and a hundred here, for as long as the body
+    // takes to come; hyper counts those of HTTP/1 only.
+    if request.headers().len() > app.hub().limits().header_fields_max {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Ok(response);
+    }
     let mut response = if version == Version::HTTP_11 && !names_one_host(request.headers()) {
         let detail = "a request of HTTP/1.1 names its host, once (RFC 9112 3.2)";
         app.refuse(Problem::bad("bad_header", detail))

@@ -254,9 +254,19 @@ fn heads_that_break_http_2_are_refused() {
                 long_head(&long),
                 "answered without a body",
             ),
+            (
+                "100 fields",
+                post("/good", &[("x", "y"); 100], b"x"),
+                "answered",
+            ),
+            (
+                "101 fields",
+                post("/good", &[("x", "y"); 101], b"x"),
+                "answered without a body",
+            ),
         ],
     );
-    trial.end(16 << 10, &[("good", 1)]);
+    trial.end(16 << 10, &[("good", 2)]);
 }
 
 /// A head that needs several frames.
