@@ -11,6 +11,9 @@ const DEADLINE_MS = 30_000;
 /** What a page may not log unless its test takes the hub away. */
 const OUTAGE = /can.t establish a connection|NetworkError|CORS request did not succeed|connection to .* was interrupted/;
 
+/** A tab moves to another process when it is first led to an address; what was asked of the one before was not done. */
+const MOVED = /DiscardedBrowsingContextError/;
+
 /** Nothing is fetched that no test asks for; each tab has a process of its own. */
 const PREFERENCES = {
   "app.normandy.enabled": false,
@@ -162,24 +165,34 @@ class Page {
     if (!this.#outage || !OUTAGE.test(fault)) this.faults.push(fault);
   }
 
+  async #send(method, params) {
+    for (const end = Date.now() + DEADLINE_MS; ;) {
+      try {
+        return await this.#firefox.send(method, { context: this.#context, ...params });
+      } catch (error) {
+        if (!MOVED.test(error.message) || Date.now() > end) throw error;
+      }
+    }
+  }
+
   async goto(url) {
     this.url = url;
-    await this.#firefox.send("browsingContext.navigate", { context: this.#context, url, wait: "complete" });
+    await this.#send("browsingContext.navigate", { url, wait: "complete" });
   }
 
   /** Goes back in what was shown before. */
   async back() {
-    await this.#firefox.send("browsingContext.traverseHistory", { context: this.#context, delta: -1 });
+    await this.#send("browsingContext.traverseHistory", { delta: -1 });
   }
 
   /** Shows this tab, so that all other ones are hidden. */
   async show() {
-    await this.#firefox.send("browsingContext.activate", { context: this.#context });
+    await this.#send("browsingContext.activate", {});
   }
 
   /** Calls a function in the page; its argument and its answer go as JSON. */
   async evaluate(call, argument = null) {
-    const { exceptionDetails, result } = await this.#firefox.send("script.callFunction", {
+    const { exceptionDetails, result } = await this.#send("script.callFunction", {
       functionDeclaration: `async (text) => JSON.stringify({ answer: await (${call})(JSON.parse(text)) })`,
       arguments: [{ type: "string", value: JSON.stringify(argument) }],
       target: { context: this.#context },
@@ -199,6 +212,6 @@ class Page {
   }
 
   async close() {
-    await this.#firefox.send("browsingContext.close", { context: this.#context });
+    await this.#send("browsingContext.close", {});
   }
 }
