@@ -27,8 +27,8 @@ pub(crate) struct HubOptions {
     #[arg(long, env = "FANFARE_RETRY", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "2s")]
     retry: Duration,
 
-    /// Silence after which a heartbeat keeps proxies from closing a stream; after 45 s without one
-    /// `fanfare sub` connects anew
+    /// Silence after which a heartbeat keeps proxies from closing a stream; clients connect anew
+    /// after two and a half of them
     #[arg(long, env = "FANFARE_HEARTBEAT", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "15s")]
     heartbeat: Duration,
 
