@@ -31,7 +31,7 @@ static AUTH: LazyLock<Auth> = LazyLock::new(|| {
         keys: vec![secret.expect("a secret"), public.expect("a public key")],
         everybody: Arc::new(Grant::default()),
         audience: Some("hub".to_owned()),
-        issuer: None,
+        ..Rules::default()
     })
 });
 
