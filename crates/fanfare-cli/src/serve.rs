@@ -73,7 +73,7 @@ pub(crate) struct Serve {
     trusted_proxy: Vec<String>,
 
     /// File with options, read when it is there: each key is an option without its dashes, and
-    /// [limits] is a table of limits [default: fanfare.toml]
+    /// `[limits]` is a table of limits [default: fanfare.toml]
     #[arg(long, env = "FANFARE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
