@@ -105,8 +105,8 @@ declare! {
         /// the bound between two reads, so that an HTTP/1 head may pass with less than twice as
         /// much.
         head_bytes_max: usize = 32 << 10;
-        /// Header fields of a request. Browsers send about 20. In HTTP/2 a field may take one byte on
-        /// the wire and a hundred here.
+        /// Header fields of a request. Browsers send about 20. In HTTP/2 a field may take one byte
+        /// on the wire and a hundred here.
         header_fields_max: usize = 100;
         /// Longest wait for the next piece of a publish body. A piped live stream may be quiet for
         /// long, and sends comments or nothing: five minutes.
