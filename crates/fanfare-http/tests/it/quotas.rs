@@ -99,14 +99,12 @@ async fn a_subject_has_so_many_streams_from_wherever() {
 async fn a_publisher_that_is_too_fast_is_told_how_long_to_wait() {
     let hub = builder(rights(&["**"], &["**"]));
     let hub = hub.limits(|limits| {
-        limits.subject_events_per_s = 5;
-        limits.address_events_per_s = 5;
+        limits.subject_events_per_s = 1;
+        limits.address_events_per_s = 1;
     });
     let hub = hub.start().await;
     let publish = |subject| hub.post("/a", "x").bearing(&of(subject));
-    for _ in 0..5 {
-        publish("ann").send().await.stored();
-    }
+    publish("ann").send().await.stored();
     let refused = publish("ann").send().await;
     assert_eq!((refused.status, &*refused.code()), (429, "too_many_events"));
     let wait: u64 = refused.header("retry-after").parse().unwrap();
@@ -119,7 +117,7 @@ async fn a_publisher_that_is_too_fast_is_told_how_long_to_wait() {
     let page = hub
         .fetch("/a?history=all")
         .header("accept", "application/json");
-    assert_eq!(page.send().await.json().as_array().unwrap().len(), 26);
+    assert_eq!(page.send().await.json().as_array().unwrap().len(), 22);
 }
 
 #[tokio::test]
