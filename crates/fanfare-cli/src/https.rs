@@ -1,10 +1,28 @@
 //! Asking others over HTTPS: issuers for their keys, certificate authorities for certificates.
 
 use anyhow::{Context, Result};
+use http::uri::Scheme;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+/// Sends one request. Where the URL wants no TLS it is not looked at whom this system trusts: an
+/// image may have nothing in it but the hub.
+pub(crate) async fn ask<B>(request: Request<B>) -> Result<Response<Incoming>>
+where
+    B: http_body::Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if request.uri().scheme() == Some(&Scheme::HTTP) {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        return Ok(client.request(request).await?);
+    }
+    Ok(client()?.request(request).await?)
+}
 
 /// A client for requests with such bodies.
 pub(crate) type Https<B> = Client<HttpsConnector<HttpConnector>, B>;

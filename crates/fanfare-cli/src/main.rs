@@ -57,7 +57,7 @@ fn main() -> ExitCode {
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
             Command::Token(token) => token.run(),
-            Command::Health(health) => health.run(),
+            Command::Health(health) => health.run().await,
             #[cfg(target_os = "linux")]
             Command::Bench(bench) => bench.run(),
         }
