@@ -63,6 +63,45 @@ test("seven tabs of an HTTP/1.1 origin are live over one connection, whoever lea
   await context.close();
 });
 
+test("a leader that goes back to where the slowest tab stands tells its own page nothing twice", async () => {
+  const context = await browser.newContext();
+  const topic = "slowest";
+  const pages = [];
+  for (let tab = 0; tab < 2; tab += 1) {
+    const page = await open(context, client.url, { outage: true });
+    await follow(page, hub, topic, { share: "tabs" });
+    await isOpen(page);
+    pages.push(page);
+  }
+  const wanted = ["0", "1", "2", "3", "4"];
+  for (const data of wanted) await publish(hub, topic, data);
+  const isHere = async (page, count) => page.waitForFunction((count) => window.told.length === count, count);
+  for (const page of pages) await isHere(page, wanted.length);
+  // A tab that stands behind the first event, and says so to whoever leads.
+  const slow = await open(context, client.url);
+  const answer = await fetch(`${hub.url}/${topic}?history=all`, { headers: { Accept: "application/json" } });
+  const [{ id: at }] = await answer.json();
+  await slow.evaluate(
+    ({ name, topic, at }) => {
+      window.heard = [];
+      window.channel = new BroadcastChannel(name);
+      window.channel.onmessage = ({ data }) => {
+        if (data.type === "lead") window.channel.postMessage({ type: "want", tab: "slow", topics: [topic], at });
+        if (data.type === "event") window.heard.push(data.event.data);
+      };
+    },
+    { name: `fanfare ${hub.url}/`, topic, at },
+  );
+  await (await takeLeader(pages)).close();
+  await slow.waitForFunction(() => window.heard.length === 4);
+  await publish(hub, topic, "5");
+  await slow.waitForFunction(() => window.heard.length === 5);
+  assert.deepEqual(await slow.evaluate(() => window.heard), ["1", "2", "3", "4", "5"]);
+  await isHere(pages[0], 6);
+  assert.deepEqual(await told(pages[0]), [...wanted, "5"]);
+  await context.close();
+});
+
 test("offline and online: it comes back at once with everything", async () => {
   const context = await browser.newContext();
   const page = await open(context, client.url, { outage: true });

@@ -145,7 +145,8 @@ class Tabs implements Source {
         },
       };
       const set = (id: string): void => {
-        if (id === this.#at) return;
+        // Where the slowest tab stands this one has been already.
+        if (!this.#isNew(id)) return;
         // No event came with it.
         this.#at = id;
         this.#report();
@@ -208,9 +209,15 @@ class Tabs implements Source {
 
   /** Hands an event on, unless it was handed on before the lead changed. */
   #take(event: HubEvent): void {
-    if (event.id !== "" && this.#at !== "" && !this.#core.isAfter(event.id, this.#at)) return;
-    if (event.id !== "") this.#at = event.id;
+    if (event.id !== "") {
+      if (!this.#isNew(event.id)) return;
+      this.#at = event.id;
+    }
     this.#sink.event(event);
+  }
+
+  #isNew(id: string): boolean {
+    return this.#at === "" || this.#core.isAfter(id, this.#at);
   }
 
   #tell(status: Status): void {
