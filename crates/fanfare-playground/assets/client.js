@@ -125,7 +125,7 @@ var init_tabs = __esm({
             }
           };
           const set = (id) => {
-            if (id === this.#at)
+            if (!this.#isNew(id))
               return;
             this.#at = id;
             this.#report();
@@ -183,11 +183,15 @@ var init_tabs = __esm({
       }
       /** Hands an event on, unless it was handed on before the lead changed. */
       #take(event) {
-        if (event.id !== "" && this.#at !== "" && !this.#core.isAfter(event.id, this.#at))
-          return;
-        if (event.id !== "")
+        if (event.id !== "") {
+          if (!this.#isNew(event.id))
+            return;
           this.#at = event.id;
+        }
         this.#sink.event(event);
+      }
+      #isNew(id) {
+        return this.#at === "" || this.#core.isAfter(id, this.#at);
       }
       #tell(status) {
         if (status.state === this.#status.state && status.state === "open")
