@@ -67,6 +67,16 @@ impl Body {
             ends @ (Kind::Whole(_) | Kind::Page(_)) => Self(ends),
         }
     }
+
+    /// Has an event stream hand out at most so many bytes at once, where more would only wait in
+    /// the hub. A single larger event still goes out whole.
+    #[must_use]
+    pub(crate) fn in_turns_of(self, bytes: usize) -> Self {
+        match self.0 {
+            Kind::Events(events) => (*events).in_turns_of(bytes).into(),
+            ends @ (Kind::Whole(_) | Kind::Page(_)) => Self(ends),
+        }
+    }
 }
 
 impl<T: Into<Bytes>> From<T> for Body {

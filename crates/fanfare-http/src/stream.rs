@@ -30,6 +30,8 @@ pub struct EventBody {
     cursor: Cursor,
     form: Form,
     state: State,
+    /// What one turn may hand out, if that is less than what the hub's limits say.
+    turn_bytes_max: usize,
     /// When something was last sent.
     sent: Instant,
     /// Fires when the stream may have been silent for too long.
@@ -67,6 +69,7 @@ impl EventBody {
             cursor,
             form,
             state: State::Opening,
+            turn_bytes_max: usize::MAX,
             sent: Instant::now(),
             heartbeat: Box::pin(heartbeat),
             drain: Box::pin(app.drain_token().clone().cancelled_owned()),
@@ -117,6 +120,13 @@ impl EventBody {
         Poll::Pending
     }
 
+    /// Hands out at most so many bytes at once.
+    #[must_use]
+    pub(crate) fn in_turns_of(mut self, bytes: usize) -> Self {
+        self.turn_bytes_max = bytes;
+        self
+    }
+
     /// Ends the stream at the tail once it is so old.
     #[must_use]
     pub(crate) fn closes_after(mut self, age: Duration) -> Self {
@@ -148,7 +158,7 @@ impl EventBody {
         }
         let limits = self.app.hub().limits();
         let budget = ReadBudget {
-            bytes: limits.turn_bytes_max,
+            bytes: limits.turn_bytes_max.min(self.turn_bytes_max),
             events: limits.turn_events_max,
         };
         let mut is_draining = false;

@@ -116,8 +116,11 @@ declare! {
         /// HTTP/2 streams of one connection: a browser profile may hold 100 streams and one proxy
         /// more.
         h2_streams_max: u32 = 250;
-        /// Bytes that one HTTP/2 stream may have waiting in the hub.
-        h2_send_buffer_bytes_max: usize = 64 << 10;
+        /// Bytes that one HTTP/2 stream may have waiting in the hub, and what it is handed in one
+        /// turn: a frame of DATA as long as every peer takes it (RFC 9113 4.2). Who stops reading
+        /// in the middle holds one turn that is half sent, one that waits, and one that was begun
+        /// when there was room for a byte of it.
+        h2_send_buffer_bytes_max: usize = 16 << 10;
         /// Time that streams get to end when the hub stops. Below the 10 s of container runtimes.
         drain_deadline: Duration = Duration::from_secs(8);
     }

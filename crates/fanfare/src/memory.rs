@@ -13,6 +13,8 @@ const IDEMPOTENCY_KEY_BYTES: u64 = 160;
 const CONNECTION_BYTES: u64 = 25 << 10;
 /// How often a turn doubles for who takes all at once.
 const TURN_TIMES: u64 = 4;
+/// Turns that a subscriber over HTTP/2 holds when it stops reading.
+const H2_TURNS: u64 = 3;
 /// What the log keeps in memory: 256 MiB that may wait for the disk, 32 of the youngest events, 32
 /// of older ones that are being read, and the indexes of a log of 10 GiB.
 const LOG_BYTES: u64 = 512 << 20;
@@ -44,6 +46,7 @@ impl Share {
 pub fn shares(limits: &Limits, history_bytes: Option<u64>) -> Vec<Share> {
     let bytes = |bytes: usize| bytes as u64;
     let turn = TURN_TIMES * bytes(limits.turn_bytes_max);
+    let h2_turns = H2_TURNS * bytes(limits.h2_send_buffer_bytes_max);
     let all = [
         ("program", 1, PROGRAM_BYTES, "code, threads, spare pages"),
         (
@@ -88,7 +91,7 @@ pub fn shares(limits: &Limits, history_bytes: Option<u64>) -> Vec<Share> {
         (
             "stalled subscribers",
             bytes(limits.subscribers_max),
-            turn + bytes(limits.h2_send_buffer_bytes_max),
+            turn.max(h2_turns),
             "subscribers_max; one that stopped reading in the middle of history; one that reads takes 128 bytes",
         ),
     ];
@@ -104,6 +107,19 @@ pub fn shares(limits: &Limits, history_bytes: Option<u64>) -> Vec<Share> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_larger_of_what_a_stalled_subscriber_may_hold_is_in_the_sum() {
+        let stalled = |limits: &Limits| {
+            let shares = shares(limits, None);
+            let of = |share: &&Share| share.name == "stalled subscribers";
+            shares.iter().find(of).map(|share| share.bytes_each)
+        };
+        let mut limits = Limits::default();
+        assert_eq!(stalled(&limits), Some(256 << 10));
+        limits.h2_send_buffer_bytes_max = 100 << 10;
+        assert_eq!(stalled(&limits), Some(300 << 10));
+    }
 
     #[test]
     fn every_limit_that_costs_memory_is_in_the_sum() {

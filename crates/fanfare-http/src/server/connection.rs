@@ -245,12 +245,18 @@ async fn respond(app: App, request: hyper::Request<Incoming>) -> Result<Response
         *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Ok(response);
     }
+    let turn = app.hub().limits().h2_send_buffer_bytes_max;
     let mut response = if version == Version::HTTP_11 && !names_one_host(request.headers()) {
         let detail = "a request of HTTP/1.1 names its host, once (RFC 9112 3.2)";
         app.refuse(Problem::bad("bad_header", detail))
     } else {
         app.answer(request.map(body::boxed)).await
     };
+    if version == Version::HTTP_2 {
+        // A turn that is begun is held until its last byte is sent, and the streams of a connection
+        // take turns: what is larger than the buffer is held once more beside it.
+        response = response.map(|body| body.in_turns_of(turn));
+    }
     if app.is_draining() && version <= Version::HTTP_11 {
         // A header of HTTP/1 only (RFC 9113 8.2.2).
         let headers = response.headers_mut();

@@ -96,9 +96,12 @@ impl Came {
 
 /// What the hub may take for a flood of frames.
 const GROWN_MIB_MAX: f64 = 50.0;
-/// Where windows are open and nobody reads: 2,000 streams, each with the 64 KiB that may wait in
-/// the hub and a turn of 64 KiB more that was under way when they were full.
-const UNREAD_MIB_MAX: f64 = 300.0;
+/// Where windows have room for a byte: 2,000 streams, each with a turn that was begun, which is one
+/// event of 20 kB.
+const BEGUN_MIB_MAX: f64 = 80.0;
+/// Where windows are open and nobody reads: 2,000 streams, each with a turn that is half sent, one
+/// that waits and one that was begun when there was room for a byte of it.
+const UNREAD_MIB_MAX: f64 = 150.0;
 /// Where 2,000 readers stand still while 60 MB are published: the log holds the youngest 32 MiB,
 /// the shards what they read ahead for those who fall behind, and each connection some kilobytes. A
 /// queue for each would take 120 GB.

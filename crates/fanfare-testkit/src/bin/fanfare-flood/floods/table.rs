@@ -1,8 +1,8 @@
 //! The table of floods.
 
 use super::{
-    BODIES_MIB_MAX, Flood, HEADS_MIB_MAX, NEWLINES_MIB_MAX, PAGES_MIB_MAX, READERS_MIB_MAX,
-    UNREAD_MIB_MAX, bodies, crowd, foreign, held, http2,
+    BEGUN_MIB_MAX, BODIES_MIB_MAX, Flood, HEADS_MIB_MAX, NEWLINES_MIB_MAX, PAGES_MIB_MAX,
+    READERS_MIB_MAX, UNREAD_MIB_MAX, bodies, crowd, foreign, held, http2,
 };
 
 // What is told of several of them.
@@ -158,6 +158,7 @@ pub(crate) const FLOODS: &[Flood] = &[
         ],
         |target| Box::pin(held::streams(target, held::Hold::Byte)),
     )
+    .grows(BEGUN_MIB_MAX)
     .short(),
     Flood::new(
         "window-of-connection",
@@ -167,12 +168,13 @@ pub(crate) const FLOODS: &[Flood] = &[
         ],
         |target| Box::pin(held::streams(target, held::Hold::Connection)),
     )
+    .grows(BEGUN_MIB_MAX)
     .short(),
     Flood::new(
         "window-open-unread",
         [
             "the same with all windows open, and sockets that nobody reads",
-            "128 KiB a stream at most; publishers are not held up",
+            "three turns a stream at most; publishers are not held up",
         ],
         |target| Box::pin(held::streams(target, held::Hold::Socket)),
     )
