@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use super::hub::{self, HUB};
+use super::hub::{Build, Programs};
 use super::record::Record;
 use crate::command::{ask, on_path, words};
 use crate::test::Outcome;
@@ -23,6 +23,8 @@ pub(crate) struct Options {
     /// Write what was found to `docs/results/acme.md`.
     #[arg(long)]
     pub(crate) record: bool,
+    #[arg(skip)]
+    pub(crate) build: Build,
 }
 
 const FOLDER: &str = "target/acme";
@@ -58,13 +60,19 @@ pub(crate) fn short() -> Result<Outcome> {
         let why = "Go is missing, with which the authority is built (https://go.dev/dl)";
         return Ok(Outcome::NotRun(why.to_owned()));
     }
-    ensure!(run(&Options { record: false })?, "no certificate came");
+    ensure!(
+        run(&Options {
+            record: false,
+            build: Build::Debug,
+        })?,
+        "no certificate came"
+    );
     Ok(Outcome::Passed)
 }
 
 /// Has certificates made, and says whether all went well.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    hub::build()?;
+    let programs = options.build.make()?;
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder)?;
     let bin = fs::canonicalize(folder)?.join("bin");
@@ -78,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         fs::remove_dir_all(&data)?;
     }
     prepare(folder)?;
-    let mut scene = Scene::new(folder, data);
+    let mut scene = Scene::new(programs, folder, data);
     let authority = Running(authority(&bin.join("pebble"), folder)?);
     let hub = scene.first()?;
     scene.renewed()?;
@@ -102,6 +110,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 
 /// What happens one after the other, and what was seen.
 struct Scene {
+    programs: Programs,
     folder: PathBuf,
     data: PathBuf,
     /// What the certificates are held against.
@@ -110,8 +119,9 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(folder: &Path, data: PathBuf) -> Self {
+    fn new(programs: Programs, folder: &Path, data: PathBuf) -> Self {
         Self {
+            programs,
             folder: folder.to_path_buf(),
             data,
             root: folder.join("root.pem"),
@@ -127,7 +137,7 @@ impl Scene {
     /// A hub without a certificate gets one.
     fn first(&mut self) -> Result<Running> {
         let began = Instant::now();
-        let hub = Running(hub(&self.folder, &self.data)?);
+        let hub = Running(hub(self.programs, &self.folder, &self.data)?);
         wait("the authority's root", || {
             let [_, management, _] = PORTS;
             let url = format!("https://localhost:{management}/roots/0");
@@ -164,7 +174,7 @@ impl Scene {
     /// A hub that starts when the authority is gone has the certificate from before.
     fn kept(&mut self) -> Result<()> {
         let kept = serial_of(&self.data.join("acme/chain.pem"))?;
-        let _hub = Running(hub(&self.folder, &self.data)?);
+        let _hub = Running(hub(self.programs, &self.folder, &self.data)?);
         self.is_live()?;
         let shown = serial(&self.root)?;
         ensure!(
@@ -209,9 +219,9 @@ fn authority(pebble: &Path, folder: &Path) -> Result<Child> {
     command.spawn().context("cannot start Pebble")
 }
 
-fn hub(folder: &Path, data: &Path) -> Result<Child> {
+fn hub(programs: Programs, folder: &Path, data: &Path) -> Result<Child> {
     let [authority, _, listen] = PORTS;
-    let mut command = words(HUB);
+    let mut command = Command::new(programs.hub());
     command.args(["serve", "--open", "--acme", "localhost", "--listen"]);
     command.arg(format!("127.0.0.1:{listen}"));
     command.arg(format!(

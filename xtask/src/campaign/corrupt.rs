@@ -3,15 +3,14 @@
 //! The work is done by a program of the testkit, which opens the log in its own process: thousands
 //! of starts take minutes that way.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
 
-use super::hub;
+use super::hub::Build;
 use super::record::Record;
-use crate::command::words;
 
 /// How often the log is damaged, and where.
 #[derive(Args)]
@@ -25,9 +24,9 @@ pub(crate) struct Options {
     /// Write what was found to `docs/results/corrupt.md`.
     #[arg(long)]
     pub(crate) record: bool,
+    #[arg(skip)]
+    pub(crate) build: Build,
 }
-
-const DAMAGE: &str = "target/release/fanfare-damage";
 
 const ABOUT: &str = "# Damaged on the disk
 
@@ -41,15 +40,15 @@ The disk is a simulated one, because a damaged file has to stay the same file: a
 
 /// Damages as often as asked for, and returns whether everything was told.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    hub::build()?;
-    let mut damage = words(&format!("{DAMAGE} {} {}", options.cases, options.seed));
+    let mut damage = Command::new(options.build.make()?.path("fanfare-damage"));
+    damage.args([options.cases.to_string(), options.seed.to_string()]);
     let output = damage
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output();
-    let output = output.with_context(|| format!("cannot start {DAMAGE}"))?;
+    let output = output.context("cannot start fanfare-damage")?;
     let found: Value = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{DAMAGE} ended with {}", output.status))?;
+        .with_context(|| format!("fanfare-damage ended with {}", output.status))?;
     let table = table(&found);
     println!("{table}");
     for breach in found["breaches"].as_array().into_iter().flatten() {

@@ -8,16 +8,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
-use super::hub::{self, HUB, Hub, KEEP_ALL, LOAD, READY_MAX, SMALL_SEGMENTS};
+use super::hub::{Build, Hub, KEEP_ALL, Programs, READY_MAX, SMALL_SEGMENTS};
 use super::load::{Load, Traffic, Verdict};
 use super::record::Record;
-use crate::command::words;
 
 /// How often the hub is killed, and when.
 #[derive(Args)]
@@ -31,6 +31,8 @@ pub(crate) struct Options {
     /// Write what was found to `docs/results/crash.md`.
     #[arg(long)]
     pub(crate) record: bool,
+    #[arg(skip)]
+    pub(crate) build: Build,
 }
 
 /// The run whose hub trims.
@@ -71,12 +73,13 @@ struct Run {
 
 /// Kills as often as asked for, and returns whether the hub kept its word.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    hub::build()?;
+    let programs = options.build.make()?;
     println!("seed {}", options.seed);
     let trimmed_rounds = options.rounds / TRIMMED_SHARE;
-    let whole =
-        Campaign::new("whole", KEEP_ALL, options.seed)?.run(options.rounds - trimmed_rounds)?;
-    let trimmed = Campaign::new(TRIMMED, KEEP_LITTLE, !options.seed)?.run(trimmed_rounds)?;
+    let whole = Campaign::new(programs, "whole", KEEP_ALL, options.seed)?
+        .run(options.rounds - trimmed_rounds)?;
+    let trimmed =
+        Campaign::new(programs, TRIMMED, KEEP_LITTLE, !options.seed)?.run(trimmed_rounds)?;
     for (name, run) in [("everything kept", &whole), ("trimmed", &trimmed)] {
         println!("{name}, {}", run.describe());
         run.verdict
@@ -95,6 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 /// Rounds on one folder, from empty to the verdict.
 struct Campaign {
     name: &'static str,
+    programs: Programs,
     folder: PathBuf,
     hub: String,
     rng: fastrand::Rng,
@@ -102,16 +106,17 @@ struct Campaign {
 }
 
 impl Campaign {
-    fn new(name: &'static str, keep: &str, seed: u64) -> Result<Self> {
+    fn new(programs: Programs, name: &'static str, keep: &str, seed: u64) -> Result<Self> {
         let folder = Path::new(FOLDER).join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
-        let mut load = words(LOAD);
+        let mut load = Command::new(programs.load());
         load.arg(seed.to_string());
         Ok(Self {
             name,
+            programs,
             folder,
             hub: format!("{SMALL_SEGMENTS} {keep}"),
             rng: fastrand::Rng::with_seed(seed),
@@ -135,7 +140,7 @@ impl Campaign {
             acknowledged += traffic.acknowledged;
             unknown += traffic.unknown;
         }
-        let hub = Hub::start(&self.folder, &self.hub)?;
+        let hub = Hub::start(self.programs, &self.folder, &self.hub)?;
         ready.push(hub.ready);
         let journal = Path::new(FOLDER).join(format!("{}.jsonl", self.name));
         let verdict = match self.name {
@@ -154,12 +159,12 @@ impl Campaign {
 
     fn round(&mut self) -> Result<(Traffic, Duration)> {
         if self.rng.u64(..STUMBLE_EVERY) == 0 {
-            let mut child = hub::command(&self.folder, &self.hub).spawn()?;
+            let mut child = self.programs.serve(&self.folder, &self.hub).spawn()?;
             sleep(Duration::from_millis(self.rng.u64(..STUMBLE_MS)));
             child.kill()?;
             child.wait()?;
         }
-        let hub = Hub::start(&self.folder, &self.hub)?;
+        let hub = Hub::start(self.programs, &self.folder, &self.hub)?;
         let ready = hub.ready;
         self.load.begin(hub.address)?;
         sleep(Duration::from_millis(self.rng.u64(LOAD_MS)));
@@ -206,7 +211,6 @@ impl Run {
 }
 
 fn write(options: &Options, whole: &Run, trimmed: &Run) -> Result<()> {
-    ensure!(Path::new(HUB).exists(), "there is no hub at {HUB}");
     let mut found = String::from(
         "| history | kills | requests acknowledged | unanswered | ready, median | ready, slowest |\n|---|--:|--:|--:|--:|--:|\n",
     );

@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::hub::{self, Hub, KEEP_ALL, LOAD, SMALL_SEGMENTS};
+use super::hub::{Build, Hub, KEEP_ALL, Programs, SMALL_SEGMENTS};
 use super::load::{Load, Traffic, Verdict};
 use super::record::Record;
 use crate::command::{ask, run as run_command, words};
@@ -25,6 +26,8 @@ pub(crate) struct Options {
     /// Write what was found to `docs/results/disk-full.md`.
     #[arg(long)]
     pub(crate) record: bool,
+    #[arg(skip)]
+    pub(crate) build: Build,
 }
 
 const FOLDER: &str = "target/disk-full";
@@ -53,9 +56,9 @@ struct Run {
 
 /// Fills the disk and makes room; returns whether the hub kept its word.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    hub::build()?;
+    let programs = options.build.make()?;
     let disk = Disk::mount()?;
-    let run = Run::new(&disk.folder, options.seed)?;
+    let run = Run::new(programs, &disk.folder, options.seed)?;
     println!("the hub said: {}", run.reason);
     println!(
         "full: {} requests acknowledged, then {} refused; ready again {} ms after there was room, then {} acknowledged",
@@ -81,13 +84,13 @@ pub(crate) fn is_possible() -> bool {
 }
 
 impl Run {
-    fn new(disk: &Path, seed: u64) -> Result<Self> {
+    fn new(programs: Programs, disk: &Path, seed: u64) -> Result<Self> {
         let filler = disk.join("filler");
         fs::write(&filler, vec![1; FILLER_MIB << 20])?;
         let log = disk.join("log");
         let options = format!("{SMALL_SEGMENTS} {KEEP_ALL}");
-        let mut hub = Hub::start(&log, &options)?;
-        let mut load = words(LOAD);
+        let mut hub = Hub::start(programs, &log, &options)?;
+        let mut load = Command::new(programs.load());
         let mut load = Load::start(load.arg(seed.to_string()))?;
         load.begin(hub.address)?;
         let reason = hub.wait_for("full", |status, _| status == 503)?;
@@ -112,7 +115,7 @@ impl Run {
         ensure!(hub.is_alive()?, "the hub ended");
         hub.kill()?;
 
-        let hub = Hub::start(&log, &options)?;
+        let hub = Hub::start(programs, &log, &options)?;
         let journal = Path::new(FOLDER).join("journal.jsonl");
         let verdict = load.check(hub.address, &journal)?;
         hub.stop()?;

@@ -4,16 +4,14 @@
 //! become rows.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use super::hub::{self, HUB};
+use super::hub::Build;
 use super::record::Record;
-use crate::command::words;
 use crate::test::packages::{self, Package};
 
 /// Which floods.
@@ -28,9 +26,10 @@ pub(crate) struct Options {
     /// Write what was found to `docs/results/floods.md`.
     #[arg(long, conflicts_with_all = ["only", "short"])]
     pub(crate) record: bool,
+    #[arg(skip)]
+    pub(crate) build: Build,
 }
 
-const FLOOD: &str = "target/release/fanfare-flood";
 /// The logs of the hubs, and what they said.
 const FOLDER: &str = "target/floods";
 const SLOW: Package<'_> = Package {
@@ -48,26 +47,34 @@ The generator of the flood and the neighbour share two processors with the hub: 
 A flood fails when an answer is not the expected one, when the hub dies, when the neighbour is answered anything but 201 and 200, waits more than 1 s in 99 of 100 cases or more than 5 s once, when the hub grows beyond 50 MiB (where the table of floods says nothing else), or when it takes 20 % of a processor for a flood that is slow.
 With no descriptor left newcomers of the neighbour wait, and only there they may.";
 
-/// Floods, and returns whether all of it ended as it has to.
+/// Floods; an error is what did not end as it has to.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    hub::build()?;
+    let programs = options.build.make()?;
     if !options.short {
         packages::bring(&[SLOW])?;
     }
     let extent = if options.short { "short" } else { "full" };
-    let mut command = words(&format!("{FLOOD} {HUB} {FOLDER} {extent}"));
+    let mut command = Command::new(programs.path("fanfare-flood"));
+    command.arg(programs.hub()).args([FOLDER, extent]);
     command.args(&options.only);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .with_context(|| format!("cannot start {FLOOD}"))?;
+        .context("cannot start fanfare-flood")?;
     let floods = read(&mut child)?;
     let is_good = child.wait()?.success();
     if options.record {
         record(&floods)?;
     }
-    Ok(is_good)
+    // Said again at the end, where it is looked for.
+    let broken = floods.iter().flat_map(|flood| {
+        breaches(flood).map(|breach| format!("{}: {breach}", text(flood, "name")))
+    });
+    let broken: Vec<_> = broken.collect();
+    ensure!(broken.is_empty(), "{}", broken.join("; "));
+    ensure!(is_good, "the floods did not come to an end");
+    Ok(true)
 }
 
 /// Reads one line for each flood, and prints what it says.
@@ -177,7 +184,6 @@ fn record(floods: &[Value]) -> Result<()> {
             found.push_str(&format!("- breach: {breach}\n"));
         }
     }
-    anyhow::ensure!(Path::new(HUB).exists(), "there is no hub at {HUB}");
     Record {
         name: "floods",
         about: ABOUT,

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,21 +11,18 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{ask, run, words};
 
-/// The binary as it is released.
-pub(super) const HUB: &str = "target/release/fanfare";
-/// Publishers, subscribers and the checker.
-pub(super) const LOAD: &str = "target/release/fanfare-load";
-/// Very many subscribers, some publishers and the checker.
-pub(super) const CROWD: &str = "target/release/fanfare-crowd";
+/// How the programs are built.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Build {
+    /// As they are released: what is written down is found with these.
+    #[default]
+    Release,
+    /// As tests are built, with every assertion, and in a fraction of the time.
+    Debug,
+}
 
 /// A port that the system chooses.
-pub(super) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// Apart, so that the hub is built with its own features only, as it is released.
-const BUILDS: [&str; 2] = [
-    "cargo build --release --package fanfare-cli",
-    "cargo build --release --package fanfare-testkit --bins",
-];
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Nothing is ever trimmed, so that whatever is missing at the end was lost.
 pub(super) const KEEP_ALL: &str =
@@ -41,43 +38,97 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a hub is asked; its start is told to the millisecond all the same.
 const POLL: Duration = Duration::from_millis(1);
 
+/// Programs that were built.
+#[derive(Clone, Copy)]
+pub(super) struct Programs {
+    folder: &'static str,
+}
+
 /// A running hub. Dropping it kills it.
 pub(super) struct Hub {
     child: Child,
+    programs: Programs,
     pub(super) address: SocketAddr,
     /// From the start of the process until a publish would be stored.
     pub(super) ready: Duration,
 }
 
-/// Builds what campaigns start.
-pub(super) fn build() -> Result<()> {
-    BUILDS.iter().try_for_each(|line| run(&mut words(line)))
+impl Build {
+    /// Builds what campaigns start. The hub comes last and by itself, so that it has its own
+    /// features only, as it is released.
+    pub(super) fn make(self) -> Result<Programs> {
+        let (folder, lines) = match self {
+            Self::Release => (
+                "target/release",
+                [
+                    "cargo build --release --package fanfare-testkit --bins",
+                    "cargo build --release --package fanfare-cli",
+                ],
+            ),
+            // The whole workspace, because the tests have built just that already.
+            Self::Debug => (
+                "target/debug",
+                [
+                    "cargo build --workspace --bins",
+                    "cargo build --package fanfare-cli",
+                ],
+            ),
+        };
+        lines.iter().try_for_each(|line| run(&mut words(line)))?;
+        Ok(Programs { folder })
+    }
 }
 
-/// A hub on a free port over this folder, still to be started.
-pub(super) fn command(folder: &Path, options: &str) -> Command {
-    command_at(ANY_PORT, folder, options)
-}
+impl Programs {
+    pub(super) fn hub(self) -> PathBuf {
+        self.path("fanfare")
+    }
 
-fn command_at(listen: SocketAddr, folder: &Path, options: &str) -> Command {
-    let mut command = words(HUB);
-    command.args(["serve", "--open", "--quiet", "--listen"]);
-    command.arg(listen.to_string()).arg("--data").arg(folder);
-    command.args(options.split_whitespace());
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    command
+    /// Publishers, subscribers and the checker.
+    pub(super) fn load(self) -> PathBuf {
+        self.path("fanfare-load")
+    }
+
+    /// A program by its name.
+    pub(super) fn path(self, name: &str) -> PathBuf {
+        Path::new(self.folder).join(name)
+    }
+
+    /// A hub on a free port over this folder, still to be started.
+    pub(super) fn serve(self, folder: &Path, options: &str) -> Command {
+        self.serve_at(ANY_PORT, folder, options)
+    }
+
+    fn serve_at(self, listen: SocketAddr, folder: &Path, options: &str) -> Command {
+        let mut command = Command::new(self.hub());
+        command.args(["serve", "--open", "--quiet", "--listen"]);
+        command.arg(listen.to_string()).arg("--data").arg(folder);
+        command.args(options.split_whitespace());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+    }
 }
 
 impl Hub {
     /// Starts a hub on a free port and waits until it is ready.
-    pub(super) fn start(folder: &Path, options: &str) -> Result<Self> {
-        Self::start_at(ANY_PORT, folder, options)
+    pub(super) fn start(programs: Programs, folder: &Path, options: &str) -> Result<Self> {
+        Self::start_at(programs, ANY_PORT, folder, options)
     }
 
-    /// Starts a hub and waits until it is ready.
-    pub(super) fn start_at(listen: SocketAddr, folder: &Path, options: &str) -> Result<Self> {
+    /// Starts a hub where this one was, and waits until it is ready.
+    pub(super) fn start_again(&self, folder: &Path, options: &str) -> Result<Self> {
+        Self::start_at(self.programs, self.address, folder, options)
+    }
+
+    fn start_at(
+        programs: Programs,
+        listen: SocketAddr,
+        folder: &Path,
+        options: &str,
+    ) -> Result<Self> {
         let began = Instant::now();
-        let mut child = command_at(listen, folder, options)
+        let mut child = programs
+            .serve_at(listen, folder, options)
             .spawn()
             .context("cannot start the hub")?;
         let address = match address(&mut child) {
@@ -90,6 +141,7 @@ impl Hub {
         };
         let mut hub = Self {
             child,
+            programs,
             address,
             ready: Duration::ZERO,
         };

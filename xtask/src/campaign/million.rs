@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use super::guest::{self, Guest};
-use super::hub::{self, HUB};
+use super::hub::Build;
 use super::record::Record;
 use crate::test::packages;
 
@@ -53,10 +53,10 @@ Memory is read in the guest every five seconds. What is not the hub's and not th
 /// Holds them, and returns whether each got everything.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     packages::bring(guest::PACKAGES)?;
-    hub::build()?;
+    let programs = Build::Release.make()?;
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder)?;
-    let guest = Guest::build(INIT, Path::new(HUB), folder)?;
+    let guest = Guest::build(INIT, &programs.hub(), folder)?;
     println!("the guest's processor is {}", guest.processor());
     let text = hold(&guest, options)?;
     let found = Found::read(&text, options.subscribers)?;

@@ -10,6 +10,7 @@ mod plan;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -17,10 +18,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::guest::{self, Guest};
-use super::hub::{self, HUB, KEEP_ALL, LOAD, SMALL_SEGMENTS};
+use super::hub::{Build, KEEP_ALL, SMALL_SEGMENTS};
 use super::load::{Load, Traffic, Verdict};
 use super::record::Record;
-use crate::command::words;
 use crate::test::packages::{self, Package};
 use machine::{DriveCache, Rig};
 use plan::{Plan, Round};
@@ -98,11 +98,11 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 fn prepare() -> Result<Rig> {
     packages::bring(guest::PACKAGES)?;
     packages::bring(PACKAGES)?;
-    hub::build()?;
+    let programs = Build::Release.make()?;
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder)?;
-    let guest = Guest::build(INIT, Path::new(HUB), folder)?;
-    Rig::new(guest, folder)
+    let guest = Guest::build(INIT, &programs.hub(), folder)?;
+    Rig::new(programs, guest, folder)
 }
 
 /// Rounds on one disk, from empty to the verdict.
@@ -129,7 +129,7 @@ struct Run {
 impl<'a> Campaign<'a> {
     fn new(rig: &'a Rig, durability: &str, seed: u64) -> Result<Self> {
         rig.format_disk()?;
-        let mut load = words(LOAD);
+        let mut load = Command::new(rig.programs.load());
         load.arg(seed.to_string());
         Ok(Self {
             rig,

@@ -8,16 +8,16 @@ mod round;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use super::hub::{self, ANY_PORT, CROWD, Hub, KEEP_ALL};
+use super::hub::{Build, Hub, KEEP_ALL};
 use super::load::{Load, Verdict, count};
 use super::record::Record;
-use crate::command::words;
 use round::{BUCKET, Round};
 
 /// How many are sent away, and how often.
@@ -35,6 +35,8 @@ pub(crate) struct Options {
     /// Write what was found to `docs/results/restart.md`.
     #[arg(long)]
     pub(crate) record: bool,
+    #[arg(skip)]
+    pub(crate) build: Build,
 }
 
 const FOLDER: &str = "target/restart";
@@ -56,14 +58,14 @@ At the end the whole history is read and compared with what everybody was told."
 
 /// Restarts as often as asked for, and returns whether the hub kept its word.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    hub::build()?;
+    let programs = options.build.make()?;
     let folder = Path::new(FOLDER).join("log");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    let mut hub = Hub::start_at(ANY_PORT, &folder, KEEP_ALL)?;
-    let mut crowd = words(CROWD);
+    let mut hub = Hub::start(programs, &folder, KEEP_ALL)?;
+    let mut crowd = Command::new(programs.path("fanfare-crowd"));
     crowd.args([options.seed.to_string(), options.clients.to_string()]);
     let mut crowd = Load::start(&mut crowd)?;
     crowd.tell(&format!("start {}", hub.address))?;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::super::guest::Guest;
+use super::super::hub::Programs;
 use crate::command::{run, words};
 
 /// A boot takes 3 s where the processor has to be emulated; this is a busy machine's patience.
@@ -55,6 +56,7 @@ pub(super) enum DriveCache {
 
 /// Where guests run, and on what.
 pub(super) struct Rig {
+    pub(super) programs: Programs,
     pub(super) folder: PathBuf,
     pub(super) guest: Guest,
     /// Where the hub is reached; the same for every boot, as after a real power cut.
@@ -71,10 +73,11 @@ pub(super) struct Machine {
 }
 
 impl Rig {
-    pub(super) fn new(guest: Guest, folder: &Path) -> Result<Self> {
+    pub(super) fn new(programs: Programs, guest: Guest, folder: &Path) -> Result<Self> {
         // Whoever listened on it has closed it again; nobody else asks for a free port meanwhile.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         Ok(Self {
+            programs,
             folder: folder.to_path_buf(),
             guest,
             address,

@@ -56,7 +56,7 @@ impl Round {
         }
         let exit = began.elapsed();
         hub.check_end()?;
-        let next = Hub::start_at(hub.address, folder, KEEP_ALL)?;
+        let next = hub.start_again(folder, KEEP_ALL)?;
         let ready = began.elapsed();
         let answer = crowd.tell("back")?;
         let round = Self {

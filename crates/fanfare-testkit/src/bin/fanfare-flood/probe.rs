@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Testimony {
     /// Answers by status; 0 is none.
     pub(crate) statuses: BTreeMap<u16, u64>,
+    /// Rounds that came to an end, well or not.
+    pub(crate) ended: u64,
     /// From sending an event to reading it.
     pub(crate) rounds: Vec<Duration>,
     /// From knocking to the answer.
@@ -62,6 +65,8 @@ impl Testimony {
 pub(crate) struct Probe {
     stop: CancellationToken,
     seen: Arc<Mutex<Testimony>>,
+    /// Told at the end of each round.
+    round: Arc<Notify>,
     worker: JoinHandle<()>,
 }
 
@@ -69,20 +74,36 @@ impl Probe {
     pub(crate) fn start(door: &Door) -> Self {
         let stop = CancellationToken::new();
         let seen = Arc::new(Mutex::new(Testimony::default()));
+        let round = Arc::new(Notify::new());
         let worker = {
-            let (door, stop, seen) = (door.clone(), stop.clone(), Arc::clone(&seen));
+            let (door, stop) = (door.clone(), stop.clone());
+            let (seen, round) = (Arc::clone(&seen), Arc::clone(&round));
             std::thread::spawn(move || {
                 let mut runtime = tokio::runtime::Builder::new_current_thread();
                 let runtime = runtime.enable_all().build().unwrap();
-                runtime.block_on(stop.run_until_cancelled(work(&door, &seen)));
+                runtime.block_on(stop.run_until_cancelled(work(&door, &seen, &round)));
             })
         };
-        Self { stop, seen, worker }
+        Self {
+            stop,
+            seen,
+            round,
+            worker,
+        }
     }
 
-    /// What it saw since this was asked last.
-    pub(crate) fn take(&self) -> Testimony {
-        std::mem::take(&mut self.seen.lock().unwrap())
+    /// What it saw since this was asked last: one round at least, however long that takes.
+    pub(crate) async fn take(&self) -> Testimony {
+        loop {
+            {
+                let mut seen = self.seen.lock().unwrap();
+                if seen.ended > 0 {
+                    return std::mem::take(&mut seen);
+                }
+            }
+            // Told before it was asked for is told all the same: there is one who asks.
+            self.round.notified().await;
+        }
     }
 
     pub(crate) fn dismiss(self) {
@@ -93,7 +114,7 @@ impl Probe {
     }
 }
 
-async fn work(door: &Door, seen: &Mutex<Testimony>) {
+async fn work(door: &Door, seen: &Mutex<Testimony>, ended: &Notify) {
     let mut ticks = interval(PACE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pair = None;
@@ -112,11 +133,13 @@ async fn work(door: &Door, seen: &Mutex<Testimony>) {
                 }
                 Err(_) => 0,
             };
+            seen.ended += 1;
             *seen.statuses.entry(status).or_default() += 1;
             if status != 201 {
                 pair = None;
             }
         }
+        ended.notify_one();
         if number % NEWCOMER_EVERY == 0 {
             let began = Instant::now();
             let ready = request("GET /-/health/ready", "", b"");
@@ -186,17 +209,19 @@ impl Pair {
     }
 }
 
-/// Publishes a megabyte a second to a topic until the deadline, and says how much was acknowledged.
+/// Publishes a megabyte a second to a topic until the deadline, and on to the tenth event, however
+/// late that is; says how much was acknowledged.
 pub(crate) async fn publish_steadily(door: &Door, path: &str, deadline: Instant) -> u64 {
     /// Fifty of them are a megabyte.
     const EVENT_BYTES: usize = 20_000;
+    const BYTES_MIN: u64 = 10 * EVENT_BYTES as u64;
     let publish = request(&format!("POST {path}"), "", &vec![b'x'; EVENT_BYTES]);
     let mut ticks = interval(Duration::from_millis(20));
     let mut acknowledged = 0;
     let Ok(mut wire) = door.enter(Protocol::Http1).await else {
         return 0;
     };
-    while Instant::now() < deadline {
+    while Instant::now() < deadline || acknowledged < BYTES_MIN {
         ticks.tick().await;
         if crate::door::send(&mut *wire, &publish).await.is_err() {
             break;

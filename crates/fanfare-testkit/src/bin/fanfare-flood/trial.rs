@@ -107,7 +107,7 @@ pub(crate) async fn run(scene: &Scene, flood: &'static Flood) -> Report {
         rss_after_kib,
         breaches: Vec::new(),
     };
-    report.judge(hub.is_alive());
+    report.judge(scene.extent, hub.is_alive());
     report
 }
 
@@ -119,7 +119,7 @@ async fn watch(
 ) -> (Seen, Testimony) {
     let watch = Watch::of(target.id);
     work.await;
-    (watch.end(), probe.take())
+    (watch.end(), probe.take().await)
 }
 
 /// Lets time pass: there is no condition to wait for where calm is measured.
@@ -128,7 +128,10 @@ pub(crate) async fn idle(time: Duration) {
 }
 
 impl Report {
-    fn judge(&mut self, is_alive: bool) {
+    /// What takes a second on a machine that others use is no measure of time: lateness and shares
+    /// of a processor are judged where the flood goes on for long.
+    fn judge(&mut self, extent: Extent, is_alive: bool) {
+        let is_timed = extent == Extent::Full;
         let mut breaches = std::mem::take(&mut self.came.breaches);
         let mut ensure = |holds: bool, breach: String| {
             if !holds {
@@ -148,7 +151,7 @@ impl Report {
             let (p99, max) = (testimony.round(990), testimony.round(1_000));
             let is_fast = p99 < LATENESS_P99_MAX && max < LATENESS_MAX;
             ensure(
-                is_fast,
+                is_fast || !is_timed,
                 format!("the neighbour waited {max:?}, 99 % {p99:?}, {when} the flood"),
             );
         }
@@ -159,8 +162,9 @@ impl Report {
             format!("grew by {grown:.1} MiB, more than {bound}"),
         );
         let share = self.hub[1].cpu_share;
+        let is_cheap = self.flood.cpu_share_max.is_none_or(|max| share < max);
         ensure(
-            self.flood.cpu_share_max.is_none_or(|max| share < max),
+            is_cheap || !is_timed,
             format!("took {:.0} % of a processor", 100.0 * share),
         );
         self.breaches = breaches;

