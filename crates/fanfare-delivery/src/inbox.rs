@@ -1,17 +1,8 @@
-//! What a shard is told by others, and how it wakes.
-//!
-//! ```text
-//!            ring: nothing to do              ring: write the eventfd
-//!   Awake ----------------------> Rung <----------------------------- Asleep
-//!     ^  \_________________________|___________________________________^
-//!     |        nothing rang        | the shard looks at everything
-//!     +----------------------------+
-//! ```
+//! What a shard is told by others.
 
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -19,12 +10,9 @@ use fanfare_hub::log::Answers;
 use fanfare_hub::{AppendError, Bell, Receipt};
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::alarm::Alarm;
 use crate::door::{Adopted, Door};
 use crate::table::Token;
-
-const AWAKE: u8 = 0;
-const ASLEEP: u8 = 1;
-const RUNG: u8 = 2;
 
 /// What a shard is told.
 pub(crate) enum Mail<D: Door> {
@@ -52,7 +40,7 @@ pub(crate) struct Inbox<D: Door> {
 
 /// What others call a shard with, whatever its door.
 pub(crate) struct Calls {
-    state: AtomicU8,
+    pub(crate) alarm: Alarm,
     /// Written to wake the shard out of its sleep.
     pub(crate) eventfd: OwnedFd,
     /// Answers of the log, by the connection that published.
@@ -72,7 +60,7 @@ impl<D: Door> Inbox<D> {
         Ok(Self {
             mail: Mutex::default(),
             calls: Arc::new(Calls {
-                state: AtomicU8::new(AWAKE),
+                alarm: Alarm::default(),
                 eventfd,
                 answers: Mutex::default(),
                 woken: Mutex::default(),
@@ -96,19 +84,6 @@ impl<D: Door> Inbox<D> {
 }
 
 impl Calls {
-    /// The shard looks at everything from here on: what rings later is for its next turn.
-    pub(crate) fn begin_turn(&self) {
-        self.state.store(AWAKE, Ordering::SeqCst);
-    }
-
-    /// Whether the shard may sleep. If not, something rang since its turn began.
-    pub(crate) fn may_sleep(&self) -> bool {
-        let nobody_rang =
-            self.state
-                .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
-        nobody_rang.is_ok()
-    }
-
     /// Takes the answers, into a vector that is empty.
     pub(crate) fn take_answers(&self, into: &mut Vec<(u64, Result<Receipt, AppendError>)>) {
         std::mem::swap(&mut *lock(&self.answers), into);
@@ -130,7 +105,7 @@ impl Calls {
 
 impl Bell for Calls {
     fn ring(&self) {
-        if self.state.swap(RUNG, Ordering::SeqCst) == ASLEEP {
+        if self.alarm.ring() {
             let written = rustix::io::write(&self.eventfd, &1_u64.to_ne_bytes());
             // It fails only when the counter is full, and then the shard wakes as well.
             debug_assert!(written.is_ok() || written == Err(rustix::io::Errno::AGAIN));

@@ -13,7 +13,7 @@
 //!
 //! - [`door`]: what the driver asks of a protocol;
 //! - [`shards`]: all shards of a server;
-//! - `inbox`: what a shard is told by others, and how it wakes;
+//! - `inbox`, `alarm`: what a shard is told by others, and how it wakes;
 //! - `framing`: the chunks in which everything is sent;
 //! - `table`, `wheel`, `socket`: connections by number, their timers, their system calls;
 //! - `interests`: who follows which topic;
@@ -25,6 +25,7 @@
 //! On systems without epoll the crate is empty.
 #![cfg(target_os = "linux")]
 
+mod alarm;
 pub mod door;
 mod framing;
 mod inbox;
@@ -39,6 +40,11 @@ mod strip;
 mod table;
 mod tape;
 mod wheel;
+
+/// What threads share without a lock; `models/` puts its own in the place.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicU8, Ordering};
+}
 
 pub use door::{Door, Handed, Knock, Opening, Stay};
 pub use shard::bytes_of_a_subscriber;

@@ -62,6 +62,11 @@ pub(crate) const STEPS: &[Step] = &[
         work: beside,
     },
     Step {
+        name: "models",
+        about: "what threads share without a lock, in every order in which they can meet",
+        work: models,
+    },
+    Step {
         name: "campaigns",
         about: "a hub that is killed, damaged, flooded, restarted and out of room keeps its word",
         work: campaigns,
@@ -208,6 +213,10 @@ fn beside() -> Result<Outcome> {
 
 fn is_beside(manifest: &str) -> bool {
     !["Cargo.toml", "xtask/Cargo.toml"].contains(&manifest) && !manifest.starts_with("crates/")
+}
+
+fn models() -> Result<Outcome> {
+    cargo("test --quiet --target-dir target/beside --manifest-path models/Cargo.toml")
 }
 
 /// Short runs of what is otherwise run for an hour.

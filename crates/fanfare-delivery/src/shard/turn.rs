@@ -45,7 +45,7 @@ impl<D: Door> Shard<D> {
                 rustix::buffer::spare_capacity(&mut events),
                 timeout.as_ref(),
             );
-            self.calls.begin_turn();
+            self.calls.alarm.begin_turn();
             self.now = Instant::now();
             self.tick = self.wheel.tick(self.now);
             match waited {
@@ -69,7 +69,7 @@ impl<D: Door> Shard<D> {
             || !self.manys.is_empty()
             || !self.ready.is_empty()
             || !self.held.is_empty();
-        if is_busy || !self.calls.may_sleep() {
+        if is_busy || !self.calls.alarm.may_sleep() {
             return Some(Timespec {
                 tv_sec: 0,
                 tv_nsec: 0,
