@@ -20,7 +20,7 @@ mod hub;
 mod load;
 pub(crate) mod million;
 pub(crate) mod power_cut;
-mod record;
+pub(crate) mod record;
 pub(crate) mod restart;
 
 use anyhow::{Result, ensure};

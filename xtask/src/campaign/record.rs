@@ -9,20 +9,20 @@ use anyhow::{Context, Result};
 use crate::command::{ask, words};
 
 /// A run that is written down.
-pub(super) struct Record<'a> {
+pub(crate) struct Record<'a> {
     /// The file in `docs/results`, without its ending.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// The title of the document and what the campaign does, in Markdown.
-    pub(super) about: &'a str,
+    pub(crate) about: &'a str,
     /// What repeats it.
-    pub(super) command: String,
+    pub(crate) command: String,
     /// What it found, in Markdown.
-    pub(super) found: String,
+    pub(crate) found: String,
 }
 
 impl Record<'_> {
     /// Writes the document.
-    pub(super) fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self) -> Result<()> {
         let commit = ask(&mut words("git log -1 --format=%h"))?;
         let day = ask(&mut words("git log -1 --format=%cs"))?;
         let path = Path::new("docs/results").join(format!("{}.md", self.name));
