@@ -6,7 +6,7 @@ const INDEX = './dist/index.js';
 /** Bytes after minifying and gzip -9. */
 const BUDGETS = [
   { name: "core", code: 'export * from "./dist/connection.js"', max: 3_600 },
-  { name: "with all of a page", code: `export { connect, HubError } from "${INDEX}"`, counts: (file) => !isTabs(file), max: 6_000 },
+  { name: "with all of a page", code: `export { connect, HubError } from "${INDEX}"`, counts: (file) => !isTabs(file), max: 6_080 },
   { name: "tabs, beyond it", code: `export { connect } from "${INDEX}"`, counts: isTabs, max: 1_152 },
   { name: "react, beyond it", code: 'export * from "./dist/react.js"', apart: ["./error.js"], max: 1_024 },
   { name: "parser alone", code: `export { parseSSE } from "${INDEX}"`, counts: isEntry, max: 1_100 },

@@ -63,6 +63,36 @@ test("seven tabs of an HTTP/1.1 origin are live over one connection, whoever lea
   await context.close();
 });
 
+test("a tab that joins is open once it is told whatever is published from then on", async () => {
+  const context = await browser.newContext();
+  const topic = "joining";
+  const leader = await open(context, client.url);
+  await follow(leader, hub, topic, { share: "tabs" });
+  await isOpen(leader);
+  const page = await open(context, client.url);
+  await page.evaluate((name) => {
+    window.spy = new BroadcastChannel(name);
+    window.spy.onmessage = ({ data }) => (window.isToldOpen ||= data.status?.state === "open");
+  }, `fanfare ${hub.url}/`);
+  // It asks where it begins, and the answer takes its time.
+  let release;
+  const isReleased = new Promise((resolve) => (release = resolve));
+  await page.route(/history=/, async (route) => {
+    await isReleased;
+    await route.continue();
+  });
+  const isAsked = page.waitForRequest(/history=/);
+  await follow(page, hub, topic, { share: "tabs" });
+  await Promise.all([isAsked, page.waitForFunction(() => window.isToldOpen)]);
+  assert.equal(await page.evaluate(() => window.hub.status.state), "connecting");
+  release();
+  await isOpen(page);
+  await publish(hub, topic, "0");
+  await page.waitForFunction(() => window.told.length === 1);
+  assert.equal(await page.evaluate(() => window.states.at(-1)), "open");
+  await context.close();
+});
+
 test("a leader that goes back to where the slowest tab stands tells its own page nothing twice", async () => {
   const context = await browser.newContext();
   const topic = "slowest";

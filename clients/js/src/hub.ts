@@ -41,6 +41,9 @@ export interface TopicOptions {
 /** The longest wait in milliseconds before pages that could not be fetched are asked for again. */
 const AGAIN = 3_000;
 
+/** What a view says of itself while the stream is open and it does not know yet where it begins. */
+const JOINING: Status = { state: "connecting", attempt: 1, reason: "first" };
+
 type Listener<Event> = (event: Event) => void;
 
 /** Somebody's view of some topics: listeners, and what they are told first. */
@@ -96,6 +99,7 @@ function view(hub: Shared, topics: readonly string[], history?: string | number)
   const { ask, options, channel } = hub;
   const wishes = new Set<Wish>();
   const resets = new Set<Listener<Gap>>();
+  const watchers = new Set<Listener<Status>>();
   let remove: (() => void) | undefined;
   /** Events that came while history is fetched; `undefined` when they are handed on at once. */
   let held: HubEvent[] | undefined;
@@ -156,7 +160,15 @@ function view(hub: Shared, topics: readonly string[], history?: string | number)
     }
     if (held !== mine) return;
     held = undefined;
+    for (const watcher of watchers) watcher(status());
     mine.forEach(take);
+  }
+
+  /**
+   * Whoever publishes because this is open gets it: what the hub has by then is what came before.
+   */
+  function status(): Status {
+    return held && history === undefined && channel.status.state === "open" ? JOINING : channel.status;
   }
 
   async function pages(mine: HubEvent[]): Promise<void> {
@@ -218,12 +230,15 @@ function view(hub: Shared, topics: readonly string[], history?: string | number)
   return {
     topics,
     get status() {
-      return channel.status;
+      return status();
     },
     on: on as Subscription["on"],
     [Symbol.asyncIterator]: () => on() as AsyncIterableIterator<HubEvent>,
     onReset: (listener) => keep(resets, listener),
-    onStatus: channel.watch,
+    onStatus(listener) {
+      const forget = [keep(watchers, listener), channel.watch(() => listener(status()))];
+      return () => forget.forEach((call) => call());
+    },
     async publish(data, about) {
       const [topic] = topics;
       if (topic === undefined) throw new HubError("say where: hub.topic(name).publish(data)");

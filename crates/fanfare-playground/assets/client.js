@@ -872,10 +872,12 @@ function queue(leave) {
 
 // dist/hub.js
 var AGAIN = 3e3;
+var JOINING = { state: "connecting", attempt: 1, reason: "first" };
 function view(hub, topics, history) {
   const { ask, options, channel: channel2 } = hub;
   const wishes = /* @__PURE__ */ new Set();
   const resets = /* @__PURE__ */ new Set();
+  const watchers = /* @__PURE__ */ new Set();
   let remove;
   let held;
   let fetching;
@@ -934,7 +936,12 @@ function view(hub, topics, history) {
     if (held !== mine)
       return;
     held = void 0;
+    for (const watcher of watchers)
+      watcher(status());
     mine.forEach(take);
+  }
+  function status() {
+    return held && history === void 0 && channel2.status.state === "open" ? JOINING : channel2.status;
   }
   async function pages(mine) {
     for (let isMore = true; isMore && held === mine; ) {
@@ -999,12 +1006,15 @@ function view(hub, topics, history) {
   return {
     topics,
     get status() {
-      return channel2.status;
+      return status();
     },
     on,
     [Symbol.asyncIterator]: () => on(),
     onReset: (listener) => keep(resets, listener),
-    onStatus: channel2.watch,
+    onStatus(listener) {
+      const forget = [keep(watchers, listener), channel2.watch(() => listener(status()))];
+      return () => forget.forEach((call2) => call2());
+    },
     async publish(data, about) {
       const [topic] = topics;
       if (topic === void 0)
